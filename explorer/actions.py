@@ -26,6 +26,7 @@ from explorer.widgets.icons import icon
 from explorer.widgets.plain_text import plain_tip
 
 if TYPE_CHECKING:
+    from core.projects.edited import Document
     from explorer.app import Explorer
     from explorer.state import State
 
@@ -392,12 +393,18 @@ class Actions(dict[str, QAction]):
             action.triggered.connect(lambda _=False, do=command.do: (do(app), self.refresh()))
             app.window.addAction(action)
         events = app.state.events
-        changes = (events.mode, events.training, events.document, events.selected, events.selected_control)
+        events.document.connect(self._on_document)
+        changes = (events.mode, events.training, events.selected, events.selected_control)
         for event in (*changes, events.embedding, events.gridlines_shown, events.model):
             event.connect(lambda *_: self._outdate())
         app.editing.changed.connect(self._outdate)
         self._outdated = False
         self.refresh()
+
+    def _on_document(self, new: Document, old: Document) -> None:
+        """A drag moves the probe all the time, of which no command needs to know more than whether there is one."""
+        if new.path is not old.path or (new.probe is None) is not (old.probe is None):
+            self._outdate()
 
     def _outdate(self) -> None:
         """Refresh when the loop comes round: a run that is opened changes a dozen things at once."""

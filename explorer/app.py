@@ -126,10 +126,11 @@ class Explorer(QObject):
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.setInterval(FRAME_MS)
-        self._timer.timeout.connect(self.redraw)
+        self._timer.timeout.connect(self._on_frame)
         self.redraw_seconds: list[float] = []
         self._shown_at = math.inf
         self._losses_wait = False
+        self._gives_way = False
         self._in_place_of_losses = ""
 
     def _make_views(self, renderer: str) -> None:
@@ -235,6 +236,7 @@ class Explorer(QObject):
         self.experiments.finished.connect(lambda text: setattr(self.state, "message", text))
         self.compare.sample_chosen.connect(self.probe.choose)
         self.probe.decoded.connect(lambda _: self.transects.show_image())
+        self.image.painted.connect(self._on_image_painted)
         self.path_view.export_requested.connect(lambda _: self.window.raise_dock("path"))
         self.path_view.export_requested.connect(self.files.export_path)
         self.cloud.space_tapped.connect(self.playback.toggle)
@@ -384,8 +386,21 @@ class Explorer(QObject):
         self._show_recent()
         self._timer.start()
 
+    def _on_frame(self) -> None:
+        """The one clock. It gives way to an image that is on its way, until that is painted, for a frame at most."""
+        if self.probe.expects_image and not self._gives_way:
+            self._gives_way = True
+        else:
+            self.redraw()
+
+    def _on_image_painted(self) -> None:
+        """Make up for the frame that gave way to the image, once that is on the screen."""
+        if self._gives_way:
+            QTimer.singleShot(0, self, lambda: self.redraw() if self._gives_way else None)
+
     def redraw(self) -> None:
-        """The one clock: advance what plays, send what is due, draw what is dirty."""
+        """Advance what plays, send what is due, draw what is dirty."""
+        self._gives_way = False
         begun, computed = perf_counter(), thread_time()
         for controller in self._controllers:
             controller.tick()

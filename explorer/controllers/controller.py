@@ -70,6 +70,11 @@ class Controller(QObject):
         for signal in signals:
             signal.connect(lambda *_: do())
 
+    @staticmethod
+    def _when_part(signal: Any, part: str, do: Callable[[], object]) -> None:
+        """Call ``do`` when ``signal``, which carries a field's new and old value, tells of another ``part`` of it."""
+        signal.connect(lambda new, old: None if getattr(new, part) is getattr(old, part) else do())
+
     def _mark(self, *parts: str) -> None:
         self._dirty.update(parts)
 

@@ -82,18 +82,18 @@ def timed_clicks(
     explorer, cloud, state = tour.explorer, tour.explorer.cloud, tour.explorer.state
     click_ms: list[float] = []
     decode_ms: list[float] = []
-    pressed, stamp, decoded, missed = 0.0, 0, False, 0  # not pressed: no click waits for its image
-
-    def on_decoded(reply: Decoded) -> None:
-        nonlocal decoded
-        if pressed and reply.stamp > stamp:
-            decoded = True
-            decode_ms.append(reply.milliseconds)
+    pressed, stamp, shown, missed = 0.0, 0, 0.0, 0  # not pressed: no click waits for its image
 
     def on_painted() -> None:
+        nonlocal shown
+        shown = perf_counter()
+
+    def on_decoded(reply: Decoded) -> None:
+        """Its image has been painted by now."""
         nonlocal pressed
-        if pressed and decoded:
-            click_ms.append((perf_counter() - pressed) * 1000)
+        if pressed and reply.stamp > stamp:
+            decode_ms.append(reply.milliseconds)
+            click_ms.append((shown - pressed) * 1000)
             pressed = 0.0
 
     painted = Until(lambda: not pressed, "the clicked point's image is painted")
@@ -104,7 +104,7 @@ def timed_clicks(
         input_events.move(cloud, at)
         yield 0.02
         before = state.document
-        decoded, stamp, pressed = False, explorer.engine.last_stamp, perf_counter()
+        stamp, pressed = explorer.engine.last_stamp, perf_counter()
         input_events.click(cloud, at)
         if state.document is before:  # the point went elsewhere between look and click, as it can for a person
             pressed = 0.0

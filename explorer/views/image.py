@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import QRectF, QSize, Qt, QUrl, Signal
+from PySide6.QtCore import QRectF, QSize, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QAction, QColor, QDesktopServices, QGuiApplication, QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -33,6 +33,7 @@ _ALLOW = (
     "Let this run read these places, now and whenever it is opened. It was not made on this computer, and could name "
     "any folder of yours; what it reads is shown in this window and goes nowhere else."
 )
+FRAME_MS = 16
 _DECODED = "Decoded in: decoder time for this image, in the engine process"
 
 
@@ -66,7 +67,7 @@ class ImageView(Panel):
         self._empty_sample = _NO_SAMPLE
         self._canvas.painted.connect(self.painted)
         self.badge = named(OffManifoldBadge(), "image.badge")
-        self.caption = named(ElidedLabel(), "image.caption")
+        self.caption = named(ElidedLabel(alone=True), "image.caption")
         self.caption.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self._sample = ImageRow("image.sample", _NO_SAMPLE, smallest=56, preferred=128)
         self._factors = label("", name="image.factors", wrap=True, align=Qt.AlignmentFlag.AlignHCenter)
@@ -83,6 +84,8 @@ class ImageView(Panel):
         self._save.triggered.connect(self._ask_where)
         self._reveal.triggered.connect(self._show_file)
         self.addActions([self._copy, self._save, self._reveal])
+        self._held = QTimer(self, singleShot=True, interval=FRAME_MS)
+        self._held.timeout.connect(self._release_texts)
         self.set_missing("")
         self.set_unallowed(())
         self.set_image(None, "")
@@ -126,14 +129,27 @@ class ImageView(Panel):
 
         ``score`` is the badge of a decoded place; None where there is none to tell of.
         """
-        self.badge.set_score(score)
         self._canvas.set_image(None if image is None else image_conversion.to_image(image))
+        self._hold_texts()
+        self.badge.set_score(score)
         decoded = "" if milliseconds is None else f" · decoded in {milliseconds:.1f} ms"
         self.caption.set_texts(caption + decoded, caption, caption.rpartition("/")[2])
         self.caption.setToolTip("" if milliseconds is None else _DECODED)
         set_role(self.caption, "muted")
         self._copy.setEnabled(image is not None)
         self._save.setEnabled(image is not None)
+
+    def _hold_texts(self) -> None:
+        """Paint what stands below an image at most once for each frame: nobody reads it sooner, and it takes as long as
+        the image."""
+        for part in (self.badge, self.caption):
+            part.setUpdatesEnabled(False)
+        if not self._held.isActive():
+            self._held.start()
+
+    def _release_texts(self) -> None:
+        for part in (self.badge, self.caption):
+            part.setUpdatesEnabled(True)
 
     def set_waiting(self, text: str) -> None:
         """What is waited for, shown over the image, which is of another place until then; empty: nothing is."""
@@ -275,6 +291,7 @@ class _Canvas(ThemedWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("image.canvas")
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setMinimumSize(96, 96)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.image: QImage | None = None
@@ -285,9 +302,9 @@ class _Canvas(ThemedWidget):
         return QSize(264, 264)
 
     def set_image(self, image: QImage | None) -> None:
-        """Show ``image``."""
+        """Show ``image``, and paint it at once: what else has come with it, or waits to be painted, can wait."""
         self.image, self._new = image, image is not None
-        self.update()
+        self.repaint()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         with QPainter(self) as painter:

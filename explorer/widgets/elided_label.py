@@ -20,17 +20,22 @@ def fitting(texts: tuple[str, ...], metrics: QFontMetrics | QFontMetricsF, room:
 class ElidedLabel(QLabel):
     """Shows the longest of its texts that fits; ``text()`` is the longest.
 
-    ``role`` is one of the style sheet, as in ``controls.label``. The tooltip has the whole text, unless ``setToolTip``
-    has said something better.
+    ``role`` is one of the style sheet, as in ``controls.label``. ``alone``: it has a line, or a share of one, that does
+    not depend on its text. The tooltip has the whole text, unless ``setToolTip`` has said something better.
     """
 
-    def __init__(self, role: str = "") -> None:
-        super().__init__()
+    def __init__(self, role: str = "", alone: bool = False) -> None:
+        super().__init__(" ")  # QLabel would have the whole window arranged anew for each text: it keeps this one
         self.setProperty("role", role)
         self.setTextFormat(Qt.TextFormat.PlainText)
-        self._shorter: tuple[str, ...] = ()
+        self._texts = ("",)
+        self._alone = alone
         self._explained = False
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+
+    def text(self) -> str:
+        """The longest of its texts."""
+        return self._texts[0]
 
     def setText(self, text: str) -> None:
         """Show ``text``, elided where it has no room."""
@@ -38,13 +43,15 @@ class ElidedLabel(QLabel):
 
     def set_texts(self, text: str, *shorter: str) -> None:
         """``text``, and what to say instead of it where it has no room, longest first."""
-        if text == self.text() and shorter == self._shorter:
-            return  # else the window would be arranged anew
-        self._shorter = shorter
-        super().setText(text)
+        if (text, *shorter) == self._texts:
+            return
+        self._texts = (text, *shorter)
+        self.setAccessibleName(text)
         if not self._explained:
             super().setToolTip(plain_tip(text))
-        self.updateGeometry()
+        if not self._alone:
+            self.updateGeometry()
+        self.update()
 
     def setToolTip(self, text: str) -> None:
         """What to say in place of the whole text."""
@@ -63,7 +70,7 @@ class ElidedLabel(QLabel):
     @property
     def shown(self) -> str:
         """What can be read now."""
-        return fitting((self.text(), *self._shorter), self.fontMetrics(), self.contentsRect().width())
+        return fitting(self._texts, self.fontMetrics(), self.contentsRect().width())
 
     def paintEvent(self, event: QPaintEvent) -> None:
         with QPainter(self) as painter:

@@ -1,12 +1,15 @@
 """The table of commands: complete, free of clashes, and the one source of menus, toolbar and the list of keys."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QFileDialog, QMainWindow, QMenu, QTextBrowser, QToolBar
 
+from core.paths.latent_path import LatentPath
 from explorer.actions import (
     DOCKS,
     EARLIER,
@@ -118,6 +121,14 @@ def test_text_tick_and_what_is_enabled_follow_the_state(program, qtbot):
     program.state.mode = "orbit"
     qtbot.waitUntil(action.isEnabled)  # once the event loop has come round
     assert (action.text(), action.isEnabled(), action.isChecked()) == ("B orbit", True, False)
+
+
+def test_a_first_probe_and_another_path_are_looked_at_and_a_probe_that_moves_is_not(program, monkeypatch):
+    actions, state, looked = Actions(program), program.state, []
+    monkeypatch.setattr(actions, "_outdate", lambda: looked.append(state.document))
+    for change in ({"probe": np.zeros(3)}, {"probe": np.ones(3)}, {"path": LatentPath(np.zeros((2, 3)))}):
+        state.document = replace(state.document, **change)
+    assert [(one.path is None, one.probe[0]) for one in looked] == [(True, 0.0), (False, 1.0)]
 
 
 def test_dialogs_block_nothing(qtbot, tmp_path):

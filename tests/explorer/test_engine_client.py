@@ -217,9 +217,19 @@ def test_what_waits_behind_a_decode_is_with_the_engine_already_and_ends_when_a_n
 def test_a_decode_that_fails_lets_the_next_one_go(loaded):
     reasons: list[str] = []
     loaded.client.request(Decode(z=Z[:2]), None, reasons.append)
+    loaded.until(lambda: reasons)
     assert isinstance(loaded.answer(Decode(z=Z)), Decoded)
     assert len(reasons) == 1
     assert reasons == loaded.errors
+
+
+def test_a_decode_that_fails_once_begun_leaves_the_one_that_waits_behind_it():
+    engine, answers, reasons = FakeEngine(), [], []
+    first, second = (engine.request(Decode(z=Z + np.float32(i)), answers.append, reasons.append) for i in range(2))
+    engine.deliver(Failed(stamp=first.message.stamp, message="no"))
+    assert (first.outcome, second.outcome, reasons) == (Outcome.FAILED, None, ["no"])
+    engine.deliver(Done(stamp=second.message.stamp))
+    assert (second.outcome, len(answers)) == (Outcome.ANSWERED, 1)
 
 
 def test_cancelling_the_decode_on_its_way_lets_the_next_one_go(loaded):

@@ -312,6 +312,7 @@ def test_a_hand_changes_this_and_that_and_the_menu_names_it_and_takes_it_back(ex
     done: list[str] = []
 
     def named(text: str) -> None:
+        QApplication.processEvents()  # commands are refreshed when the loop comes round
         assert undo.text() == f"Undo {text}"
         done.append(text)
 

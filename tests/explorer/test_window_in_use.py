@@ -28,6 +28,25 @@ def test_a_click_on_a_point_decodes_it(reopened, qtbot):
     np.testing.assert_array_equal(reopened.state.document.probe, reopened.state.embedding[sample])
 
 
+def test_what_is_to_be_redrawn_gives_way_to_an_image_on_its_way_for_a_frame_at_most(reopened, monkeypatch, qtbot):
+    redrawn: list[float] = []
+    monkeypatch.setattr(type(reopened.probe), "expects_image", True)
+    monkeypatch.setattr(reopened.probe, "tick", lambda: redrawn.append(time.monotonic()))
+    reopened._timer.stop()
+    reopened.redraw()
+    reopened._on_frame()
+    assert len(redrawn) == 1
+    reopened._on_frame()
+    assert len(redrawn) == 2, "the image has not come"
+    reopened._on_frame()
+    reopened.image.set_image(np.zeros((8, 8, 1), np.uint8), "")
+    qtbot.waitUntil(lambda: len(redrawn) == 3)
+    reopened.image.set_image(np.ones((8, 8, 1), np.uint8), "")  # nothing has given way to this one
+    QApplication.processEvents()
+    assert len(redrawn) == 3
+    reopened._timer.start()
+
+
 def test_digits_choose_the_mouse_mode_and_escape_leaves_it(reopened):
     for digit, mode in enumerate(("orbit", "probe", "draw", "edit", "select"), start=1):
         press(reopened, str(digit))

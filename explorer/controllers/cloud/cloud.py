@@ -57,7 +57,7 @@ class CloudController(Controller):
         self._when((events.losses, events.selected, events.hidden, events.theme), lambda: self._mark("colours"))
         events.layout.connect(lambda _: self._on_layout())
         events.display.connect(self._on_display)
-        events.document.connect(self._on_document)
+        events.document.connect(lambda _: self._mark("marks"))
         self._when((events.training, events.reading), self._show_awaited)
         events.mode.connect(lambda mode: self.view.set_mode(Mode(mode)))
         events.hovered.connect(lambda index: self.view.set_hovered(index))
@@ -85,11 +85,6 @@ class CloudController(Controller):
     def _on_layout(self) -> None:
         self._mark("points", "marks")
         self._fresh = True  # another scale: shown whole, wherever the camera was
-
-    def _on_document(self, document: Document) -> None:
-        """Show probe and sample at once: the next tick would paint them just when the clicked point's image comes."""
-        if "marks" not in self._dirty:
-            self._show_marks(document)
 
     def _on_display(self, display: Display) -> None:
         self._mark("points", "colours", "marks")

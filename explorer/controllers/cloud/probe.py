@@ -31,6 +31,8 @@ SCORE_RETRY_MS, SCORE_TRIES = 250, 6
 """An engine that has just opened a run decodes before it knows the samples. It is asked for the badge again after this
 time, and then after twice as long each time."""
 SEE = "see the image at the probe"
+SOON_S = 0.05
+"""An answer is expected so soon after the last one."""
 QUIET_S = 0.3
 """A person's own decoder may take seconds; after so long it is said that an image is on its way."""
 
@@ -64,8 +66,17 @@ class ProbeController(Controller):
         self._when((events.reading, events.training), self._show_awaited)
         self._show_empty()
 
+    @property
+    def expects_image(self) -> bool:
+        """Whether an image of the probe is on its way, and likely to come soon."""
+        return self._awaiting and monotonic() - self._heard_at < SOON_S
+
     def tick(self) -> None:
-        """Say that an image is awaited once that takes long, and until it is there."""
+        """Show where the probe is, and that an image is awaited once that takes long, until it is there."""
+        probe = self._state.document.probe
+        if "values" in self._dirty and probe is not None:
+            self._view.set_values(probe)
+        self._dirty.clear()
         now, request = monotonic(), self._request
         if request is None or request.done:
             self._heard_at = now
@@ -117,7 +128,7 @@ class ProbeController(Controller):
             self._image.clear_sample()
             self._asked = self._inspected = None
             return
-        self._view.set_values(document.probe)
+        self._mark("values")
         if self._state.model is None:
             return
         if self._asked is None or not np.array_equal(self._asked, document.probe):

@@ -51,8 +51,8 @@ class PathController(Controller):
         view.kinds.closed_changed.connect(self._on_closed)
         view.clear_requested.connect(self.clear)
         events = self._state.events
-        changes = (events.document, events.display, events.embedding, events.selected_control)
-        self._when(changes, self._on_change)
+        self._when_part(events.document, "path", self._on_change)
+        self._when((events.display, events.embedding, events.selected_control), self._on_change)
         self._when((events.embedding,), self._drop_strokes)
         self._on_change()
 

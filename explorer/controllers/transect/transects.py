@@ -95,7 +95,9 @@ class TransectsController(Controller):
         self._parameters.plane.stroke_drawn.connect(self.draw)
         self._engine.weights_changed.connect(self._on_weights)
         self._when((events.config, events.samples, events.model), lambda: self._mark("run", "list"))
-        self._when((events.document, events.plane, events.transect, events.attributes), lambda: self._mark("list"))
+        self._when_part(events.document, "transects", lambda: self._mark("list"))
+        chosen = (events.plane, events.transect, events.transect_position, events.attributes)
+        self._when(chosen, lambda: self._mark("list"))
         self._when((events.embedding, events.display), lambda: self._mark("cloud"))
 
     @property

@@ -364,7 +364,7 @@ def draw_kinds(painter: QPainter, scene: Scene, theme: Theme) -> None:
 
 def draw_probe(painter: QPainter, scene: Scene, theme: Theme) -> None:
     """A cross-hair: guide lines along the axes to the faces of the box, and a ring about the place itself."""
-    if scene.probe is None or not np.isfinite(scene.pixel(scene.probe)).all():
+    if scene.probe is None:
         return
     ink, halo = theme.text, tint(theme.plot, 0.7)
     low, high = scene.box.low, scene.box.high
@@ -372,21 +372,26 @@ def draw_probe(painter: QPainter, scene: Scene, theme: Theme) -> None:
     if scene.dims < 3:  # a flat view's guides run across the window
         low = scene.camera.unproject((0.0, height), scene.camera.distance)
         high = scene.camera.unproject((width, 0.0), scene.camera.distance)
-    for axis in range(3 if scene.dims == 3 else 2):
-        ends = np.repeat(scene.probe[None], 2, axis=0)
-        ends[0, axis], ends[1, axis] = min(low[axis], scene.probe[axis]), max(high[axis], scene.probe[axis])
+    # Of one dimension the axis itself is no guide; the line across it marks the place.
+    axes = (1,) if scene.dims == 1 else range(scene.dims)
+    places = np.repeat(scene.probe[None], 2 * len(axes) + 1, axis=0)
+    for number, axis in enumerate(axes):
+        places[2 * number, axis] = min(low[axis], scene.probe[axis])
+        places[2 * number + 1, axis] = max(high[axis], scene.probe[axis])
+    pixels = scene.pixels(places)
+    if not np.isfinite(pixels[-1]).all():
+        return
+    for number, axis in enumerate(axes):
         held = axis == scene.probe_axis
-        if scene.dims == 1 and axis == 0:
-            continue  # the axis itself is no guide; the line across it marks the place
-        pixels = scene.pixels(ends)
+        ends = pixels[2 * number : 2 * number + 2]
         colour = QColor(theme.accent) if held else tint(ink, 0.6)
-        if np.isfinite(pixels).all():
-            straight_line(painter, pixels, [pen(halo, 3.5), pen(colour, 2.0 if held else 1.0)])
+        if np.isfinite(ends).all():
+            straight_line(painter, ends, [pen(halo, 3.5), pen(colour, 2.0 if held else 1.0)])
         if scene.dims == 3:
-            _draw_discs(painter, pixels, (2.0, tint(ink, 0.75), None))
+            _draw_discs(painter, ends, (2.0, tint(ink, 0.75), None))
     middle = (3.0, QColor(theme.accent), pen(tint(theme.plot, 0.9), 1.0))
     rings = ((8.5, None, pen(halo, 4.0)), (8.5, None, pen(QColor(ink), 1.75)))
-    _draw_discs(painter, scene.pixels(scene.probe[None]), *rings, middle)
+    _draw_discs(painter, pixels[-1:], *rings, middle)
 
 
 def draw_rings(painter: QPainter, scene: Scene, theme: Theme) -> None:

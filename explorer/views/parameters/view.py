@@ -104,7 +104,7 @@ class ParametersView(Panel):
         self._axes = named(QWidget(), "parameters.axes")
         row(*choices, spacing=4, parent=self._axes)
         self._axes.hide()
-        self._readout = named(ElidedLabel(), "parameters.readout")
+        self._readout = named(ElidedLabel(alone=True), "parameters.readout")
         self.note = named(ElidedLabel("muted"), "parameters.note")
         self.note.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._head = row(self._axes, (self._readout, 1), (self.note, 1), spacing=8)
@@ -196,9 +196,10 @@ class ParametersView(Panel):
 
     def set_cursor(self, xy: tuple[float, float] | None) -> None:
         """Put the cross-hair there."""
-        self.plane.scene.cursor = xy
-        self.plane.update()
-        self._show_readout()
+        if xy != self.plane.scene.cursor:
+            self.plane.scene.cursor = xy
+            self.plane.update()
+            self._show_readout()
 
     def set_hovered(self, index: int | None) -> None:
         """Ring the sample that is under the mouse, wherever the mouse is."""
@@ -253,7 +254,9 @@ class ParametersView(Panel):
     def _fit_head(self) -> None:
         """Share the line among read-out and note as their texts need it, in coarse steps so that nothing trembles."""
         for part in (self._readout, self.note):
-            self._head.setStretchFactor(part, part.sizeHint().width() // 24 + 1)
+            stretch = part.sizeHint().width() // 24 + 1
+            if stretch != self._head.stretch(self._head.indexOf(part)):  # Qt would arrange the whole window anew
+                self._head.setStretchFactor(part, stretch)
         self.note.setVisible(bool(self.note.text()))
 
     def resizeEvent(self, event: QResizeEvent) -> None:

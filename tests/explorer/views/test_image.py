@@ -53,6 +53,18 @@ def test_an_image_is_painted_and_said_to_be_painted_once(view, qtbot):
     assert view.caption.text() == "Probe · decoded in 4.1 ms"
 
 
+def test_an_image_is_on_screen_before_anything_else_happens_and_its_texts_within_a_frame_or_two(view, qtbot):
+    view.set_image(_flower(), "Probe")
+    qtbot.waitUntil(view.caption.updatesEnabled)
+    seen = []
+    view.painted.connect(lambda: seen.append(view.caption.text()))
+    view.set_image(_flower(100), "Sample 7")
+    assert seen == ["Probe"]
+    assert view.caption.text() == "Sample 7"
+    assert not view.caption.updatesEnabled()
+    qtbot.waitUntil(lambda: view.caption.updatesEnabled() and view.badge.updatesEnabled())
+
+
 def test_nothing_is_said_to_be_painted_when_the_image_goes(view, qtbot):
     view.set_image(_flower(), "Probe")
     QGuiApplication.processEvents()

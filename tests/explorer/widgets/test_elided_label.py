@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from PySide6.QtCore import QCoreApplication, QEvent, QObject
+from PySide6.QtWidgets import QWidget
 
 from explorer.widgets.elided_label import ElidedLabel
+from explorer.widgets.layouts import column
 
 WHOLE = "latent length 12.3 · image length 34.5 (K = 65)"
 
@@ -50,3 +53,30 @@ def test_the_same_text_again_does_not_arrange_the_window_anew(line, monkeypatch)
     line.set_texts("a long text", "shorter")
     line.setText("another text")
     assert len(asked) == 2
+
+
+def test_no_text_of_one_that_has_its_line_alone_arranges_the_window_anew(qtbot):
+    outer, asked = QWidget(), []
+    alone, beside = ElidedLabel(alone=True), ElidedLabel()
+    column(alone, beside, parent=outer)
+    qtbot.addWidget(outer)
+    outer.show()
+    qtbot.waitExposed(outer)
+    QCoreApplication.sendPostedEvents()
+    height = alone.height()
+
+    class Watch(QObject):
+        def eventFilter(self, _: QObject, event: QEvent) -> bool:
+            if event.type() == QEvent.Type.LayoutRequest:
+                asked.append(True)
+            return False
+
+    watch = Watch()
+    outer.installEventFilter(watch)
+    for number in range(3):
+        alone.setText(f"decoded in {10**number} ms")
+        QCoreApplication.sendPostedEvents()
+    assert (alone.shown, alone.height(), asked) == ("decoded in 100 ms", height, [])
+    beside.setText("another")
+    QCoreApplication.sendPostedEvents()
+    assert asked

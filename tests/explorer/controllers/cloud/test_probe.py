@@ -80,3 +80,20 @@ def test_a_slow_decode_is_said_to_be_on_its_way_until_its_image_is_there(made, m
     assert later(1.0) == "Decoding…"
     made.engine.deliver(Failed(stamp=made.engine.of(Decode)[-1].stamp, message="no"))
     assert later(0.1) == ""
+
+
+def test_an_image_is_expected_soon_where_the_last_one_came_soon(made, monkeypatch: pytest.MonkeyPatch):
+    clock = [100.0]
+    monkeypatch.setattr(probe, "monotonic", lambda: clock[0])
+    made.control.tick()
+    assert not made.control.expects_image
+    made.control.move(np.zeros(3))
+    assert made.control.expects_image
+    clock[0] += 0.04
+    _answer(made)
+    assert not made.control.expects_image
+    made.control.move(np.ones(3))
+    clock[0] += 0.04
+    assert made.control.expects_image
+    clock[0] += 0.04
+    assert not made.control.expects_image, "a decoder that is slow is waited for by nobody"
