@@ -217,7 +217,6 @@ class PointsView(Themed, Panel):
         self._form.addRow(self._layout_row)
         self._form.addRow(self._axes_note)
         self._recorded = label("", "muted", "points.recorded", wrap=True)
-        self._recorded.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._form.addRow(self._recorded)
         self.set_recorded("")
         self.set_layout_progress(None)
@@ -313,9 +312,10 @@ class PointsView(Themed, Panel):
         for place, name in enumerate(colormaps.NAMES):
             self._map.setItemIcon(place, _swatch(name, self._theme.plot))
 
-    def set_recorded(self, text: str) -> None:
-        """How many of the samples are drawn, where not all are; "": all are."""
+    def set_recorded(self, text: str, command: str = "") -> None:
+        """How many of the samples are drawn, where not all are; "": all are. ``command`` adds the others."""
         self._recorded.setText(text)
+        self._recorded.setToolTip(plain_tip(f"This command encodes the others once nothing trains the run:\n{command}"))
         self._form.setRowVisible(self._recorded, bool(text))
 
     def set_axes_note(self, text: str) -> None:

@@ -34,7 +34,8 @@ class RecordedController(Controller):
         self._show()
 
     def _show(self) -> None:
-        self._view.set_recorded(self._text())
+        run = self._open_run.run
+        self._view.set_recorded(self._text(), "" if run is None else fill_command(run.path))
 
     def _text(self) -> str:
         """What a person should know of how many samples are drawn; "" where all are."""
@@ -50,7 +51,7 @@ class RecordedController(Controller):
         if state.epoch is not None:
             return f"{count} recorded {'so far ' if active else ''}with the weights of epoch {state.epoch}."
         if not active:
-            return f"{count} recorded with these weights. To add the others: {fill_command(run.path)}"
+            return f"{count} recorded with these weights. isoline encode RUN --fill adds the others."
         epoch, grown = self._grown or (0, 0)
         more = f"; {grown:,} with those of epoch {epoch} (timeline)" if grown > len(means) else ""
         return f"{count} recorded so far with the newest weights{more}. A pause adds the others."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -10,7 +11,6 @@ import numpy as np
 import pytest
 from event_loop import finish_look
 from fake_engine import FakeEngine
-from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel
 from small_run import make_small_run
 
@@ -74,8 +74,8 @@ def note(desk: SimpleNamespace) -> str:
 
 def test_samples_without_a_mean_are_drawn_nowhere_and_counted_in_the_panel(desk):
     assert desk.cloud.point_count == len(desk.state.samples.indices) == FIRST
-    assert note(desk).startswith("20 of 60 samples recorded with these weights. To add the others: isoline encode ")
-    assert desk.label.textInteractionFlags() & Qt.TextInteractionFlag.TextSelectableByMouse
+    assert note(desk) == "20 of 60 samples recorded with these weights. isoline encode RUN --fill adds the others."
+    assert f"isoline encode {desk.run.path} --fill" in html.unescape(desk.label.toolTip())
     desk.state.training = "running"
     assert note(desk) == "20 of 60 samples recorded so far with the newest weights. A pause adds the others."
     desk.run.write_embedding(desk.means)
