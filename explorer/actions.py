@@ -28,6 +28,7 @@ from explorer.widgets.plain_text import plain_tip
 if TYPE_CHECKING:
     from core.projects.edited import Document
     from explorer.app import Explorer
+    from explorer.main_window import MainWindow
     from explorer.state import State
 
 
@@ -370,14 +371,20 @@ def key_list() -> list[tuple[str, str]]:
 
 
 class Actions(dict[str, QAction]):
-    """The commands as Qt's actions, by name. ``refresh`` brings texts, ticks and what is enabled up to date."""
+    """The commands as Qt's actions, by name. ``refresh`` brings texts, ticks and what is enabled up to date.
 
-    def __init__(self, app: Explorer) -> None:
+    They are on screen before there is anything that could do them: until ``serve``, what needs something to work on is
+    grey, and of those of which one is ticked it is the first.
+    """
+
+    def __init__(self, window: MainWindow) -> None:
         super().__init__()
-        self._app = app
+        self._window = window
+        self._app: Explorer | None = None
+        self._outdated = False
         groups: dict[str, QActionGroup] = {}
         for command in commands():
-            action = self[command.name] = QAction(app.window)
+            action = self[command.name] = QAction(window)
             action.setObjectName(f"action.{command.name}")
             action.setText(command.text if isinstance(command.text, str) else "")
             if command.icon:
@@ -388,17 +395,23 @@ class Actions(dict[str, QAction]):
             action.setToolTip(plain_tip(f"{tip} ({command.key})" if command.key else tip))
             action.setStatusTip(tip)
             action.setCheckable(command.checked is not None)
+            action.setEnabled(command.enabled is None)
             if command.group:
-                groups.setdefault(command.group, QActionGroup(app.window)).addAction(action)
-            action.triggered.connect(lambda _=False, do=command.do: (do(app), self.refresh()))
-            app.window.addAction(action)
+                action.setChecked(command.group not in groups)
+                groups.setdefault(command.group, QActionGroup(window)).addAction(action)
+            window.addAction(action)
+
+    def serve(self, app: Explorer) -> None:
+        """Do them with ``app``, and follow its state."""
+        self._app = app
+        for command in commands():
+            self[command.name].triggered.connect(lambda _=False, do=command.do: (do(app), self.refresh()))
         events = app.state.events
         events.document.connect(self._on_document)
         changes = (events.mode, events.training, events.selected, events.selected_control)
         for event in (*changes, events.embedding, events.gridlines_shown, events.model):
             event.connect(lambda *_: self._outdate())
         app.editing.changed.connect(self._outdate)
-        self._outdated = False
         self.refresh()
 
     def _on_document(self, new: Document, old: Document) -> None:
@@ -410,7 +423,7 @@ class Actions(dict[str, QAction]):
         """Refresh when the loop comes round: a run that is opened changes a dozen things at once."""
         if not self._outdated:
             self._outdated = True
-            QTimer.singleShot(0, self._app.window, self._refresh_outdated)
+            QTimer.singleShot(0, self._window, self._refresh_outdated)
 
     def _refresh_outdated(self) -> None:
         if self._outdated:
@@ -418,20 +431,22 @@ class Actions(dict[str, QAction]):
 
     def refresh(self) -> None:
         """Grey what would do nothing now."""
-        self._outdated = False
+        self._outdated, app = False, self._app
+        if app is None:
+            return
         for command in commands():
             action = self[command.name]
             if not isinstance(command.text, str):
-                action.setText(command.text(self._app))
-            missing = "" if command.missing is None else command.missing(self._app)
+                action.setText(command.text(app))
+            missing = "" if command.missing is None else command.missing(app)
             if command.enabled is not None or command.missing is not None:
-                action.setEnabled(not missing and (command.enabled is None or command.enabled(self._app)))
+                action.setEnabled(not missing and (command.enabled is None or command.enabled(app)))
             if command.missing is not None:
                 tip = command.tip or action.text().rstrip("…")
                 action.setToolTip(plain_tip(missing or (f"{tip} ({command.key})" if command.key else tip)))
                 action.setStatusTip(missing or tip)
             if command.checked is not None:
-                action.setChecked(command.checked(self._app))
+                action.setChecked(command.checked(app))
 
     def fill_menu_bar(self, bar: QMenuBar) -> None:
         """Add all menus."""
@@ -443,12 +458,12 @@ class Actions(dict[str, QAction]):
             if entry is None:
                 widget.addSeparator()
             elif entry == RECENT:
-                widget.addMenu(self._app.window.recent_menu)
+                widget.addMenu(self._window.recent_menu)
             elif entry == EARLIER:
-                widget.addMenu(self._app.window.earlier_menu)
-                widget.aboutToShow.connect(self._app.session.list_earlier)
+                widget.addMenu(self._window.earlier_menu)
+                widget.aboutToShow.connect(self._window.earlier_wanted)
             elif entry == DOCKS:
-                widget.addActions([dock.toggleViewAction() for dock in self._app.window.docks.values()])
+                widget.addActions([dock.toggleViewAction() for dock in self._window.docks.values()])
             elif isinstance(entry, Menu):
                 self._fill_menu(widget.addMenu(entry.title), entry)
             else:

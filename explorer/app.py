@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic, perf_counter, thread_time
@@ -10,13 +11,12 @@ from typing import TypeVar
 
 from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtGui import QAction, QGuiApplication
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication
 
 from core.protocol.messages import Loaded
 from core.utils.memory import release_memory
 from core.utils.text import counted
 from core.utils.user_folders import log_folder
-from explorer.actions import Actions
 from explorer.background import finish_writing
 from explorer.controllers.app.attributes import AttributesController
 from explorer.controllers.app.dropped import DroppedController
@@ -64,28 +64,10 @@ from explorer.controllers.training.training import TrainingController
 from explorer.controllers.transect.transects import TransectsController
 from explorer.engine_client import EngineClient
 from explorer.faults import Fault, FaultCatcher
-from explorer.main_window import BOTTOM, LEFT, RIGHT, MainWindow
+from explorer.panels import Panels
 from explorer.state import Model, State
-from explorer.views.cloud import CloudView
-from explorer.views.compare import CompareView
-from explorer.views.experiments import ExperimentsView
-from explorer.views.filmstrip import FilmstripView
-from explorer.views.image import ImageView
-from explorer.views.losses import LossesView
-from explorer.views.notes import NotesView
-from explorer.views.parameters import ParametersView
-from explorer.views.path import PathView
-from explorer.views.path_comparison import PathKindsView
-from explorer.views.points import PointsView
-from explorer.views.probe import ProbeView
-from explorer.views.reconstructions import ReconstructionsView
-from explorer.views.timeline import TimelineView
-from explorer.views.training import DatasetView, TrainingView
-from explorer.views.transect import TransectView
 from explorer.widgets.controls import named
-from explorer.widgets.icons import icon
-from explorer.widgets.layouts import column
-from explorer.widgets.theme import DARK, LIGHT, Theme, apply_theme, system_theme
+from explorer.widgets.layouts import Panel
 
 FRAME_MS = 16
 LOSSES_AFTER_S = 5.0
@@ -99,29 +81,36 @@ before it."""
 ENDING_S, KILLING_S = 0.4, 0.2
 RESTART, COPY_REPORT = "Restart the engine", "Copy report"
 
-V = TypeVar("V", bound=QWidget)
 C = TypeVar("C", bound=Controller)
 
 
 class Explorer(QObject):
     """The running program: one window and what moves it.
 
-    A panel is its view, docked in ``_make_views``, and its controller, added in ``_make_controllers``.
+    A panel is its view, docked by ``panels``, and its controller, added in ``_make_controllers``. Without ``panels``,
+    which may be on screen already, it makes its own, for which ``renderer`` draws the cloud.
     """
 
-    def __init__(self, application: QApplication, engine: EngineClient, renderer: str = "auto") -> None:
+    def __init__(
+        self, application: QApplication, engine: EngineClient, renderer: str = "auto", panels: Panels | None = None
+    ) -> None:
         super().__init__()
         self._application = application
-        self.engine, self.window, self.state = engine, MainWindow(), State()
+        self._panels = panels = panels or Panels(application, renderer)
+        self.engine, self.window, self.state = engine, panels.window, State()
         self._context = context = Context(self.state, engine, self.window)
         self.editing, self.settings, self.watcher = context.editing, context.settings, context.watcher
-        self.window.setWindowIcon(icon("isoline"))
+        self.cloud, self.other_cloud, self.timeline_view = panels.cloud, panels.other_cloud, panels.timeline
+        self.training_view, self.dataset_view, self.points = panels.training, panels.dataset, panels.points
+        self.image, self.probe_view, self.compare_view = panels.image, panels.probe, panels.compare
+        self.losses, self.path_view, self.film = panels.losses, panels.path, panels.film
+        self.reconstructions_view, self.parameters_view = panels.reconstructions, panels.parameters
+        self.transect_view, self.experiments_view = panels.transects, panels.experiments
+        self.kinds_view, self.notes_view = panels.kinds, panels.notes
         self._controllers: list[Controller] = []
-        self._make_views(renderer)
         self._make_controllers()
         self._connect()
-        self.window.set_actions(Actions(self))
-        self._applied: Theme | None = None
+        self.window.actions_by_name.serve(self)
         self.apply_theme()
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
@@ -132,33 +121,9 @@ class Explorer(QObject):
         self._losses_wait = False
         self._gives_way = False
         self._in_place_of_losses = ""
-
-    def _make_views(self, renderer: str) -> None:
-        self.cloud, self.timeline_view = CloudView(renderer), TimelineView()
-        self.window.set_centre(self.cloud, self.timeline_view)
-        self.training_view = self._dock("training", "Training", TrainingView(), LEFT)
-        self.dataset_view = self._dock("dataset", "Dataset", DatasetView(), LEFT, shown=False)
-        self.points = self._dock("points", "Samples", PointsView(), LEFT)
-        self.other_cloud = CloudView(renderer)
-        self.compare_view = self._dock("compare", "Compare", CompareView(self.other_cloud), RIGHT, shown=False)
-        self.image = self._dock("image", "Image", ImageView(), RIGHT)
-        self.probe_view = self._dock("probe", "Probe", ProbeView(), RIGHT)
-        self.losses = self._dock("losses", "Losses", LossesView(), BOTTOM)
-        self.path_view, self.film = PathView(), FilmstripView()
-        path_panel = named(QWidget(), "path.panel")
-        column(self.path_view, (self.film, 1), parent=path_panel)
-        self.window.add_dock("path", "Path", path_panel, BOTTOM)
-        self.reconstructions_view = self._dock("reconstructions", "Reconstructions", ReconstructionsView(), BOTTOM)
-        self.parameters_view = self._dock("parameters", "Parameters", ParametersView(), BOTTOM)
-        self.transect_view = self._dock("transects", "Transects", TransectView(), BOTTOM)
-        self.experiments_view = self._dock("experiments", "Experiments", ExperimentsView(), BOTTOM)
-        self.kinds_view = self._dock("kinds", "Path kinds", PathKindsView(), BOTTOM, shown=False)
-        self.notes_view = self._dock("notes", "Notes", NotesView(), BOTTOM, shown=False)
-        self.window.place_docks()
-
-    def _dock(self, name: str, title: str, view: V, area: Qt.DockWidgetArea, shown: bool = True) -> V:
-        self.window.add_dock(name, title, view, area, shown)
-        return view
+        for panel in self.window.findChildren(Panel):
+            if panel.isVisible():  # since before there was anybody to tell
+                panel.shown.emit()
 
     def _make_controllers(self) -> None:
         """In the order in which they tick: those that draw over the cloud after the cloud."""
@@ -243,6 +208,7 @@ class Explorer(QObject):
         self.state.events.mode.connect(self._on_mode)
         self.state.events.model.connect(self._on_model)
         self.window.recent_chosen.connect(self._on_recent)
+        self.window.earlier_wanted.connect(self.session.list_earlier)
         self.training.launched.connect(self.session.note_training)
         self.session.noted.connect(lambda text: notice.show_message(text, self.session, True, calm=True))
         self.session.file_changed.connect(self._show_title)
@@ -267,10 +233,12 @@ class Explorer(QObject):
             view.addAction(action)
             view.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
 
-    def report(self, faults: FaultCatcher) -> None:
-        """Show what ``faults`` catches, and put things away if the display is lost."""
+    def report(self, faults: FaultCatcher, early: Sequence[Fault] = ()) -> None:
+        """Show what ``faults`` catches and has caught ``early``, and put things away if the display is lost."""
         faults.display_lost.connect(self.abandon_window)
         faults.occurred.connect(self._show_fault)
+        for fault in early:
+            self._show_fault(fault)
 
     def _show_fault(self, fault: Fault) -> None:
         self.window.notice.show_message(fault.text, fault, action=COPY_REPORT)
@@ -342,12 +310,7 @@ class Explorer(QObject):
 
     def apply_theme(self) -> None:
         """Draw everything in the colours of the chosen theme."""
-        choice = self.settings.theme
-        theme = {"dark": DARK, "light": LIGHT}.get(choice) or system_theme(self._application)
-        self.state.theme = theme
-        if theme is not self._applied:
-            self._applied = theme
-            apply_theme(self._application, theme)
+        self.state.theme = self._panels.apply_theme()
 
     def reset_layout(self) -> None:
         """Every panel back to where it was at the first start, and one that shows something to the front."""
@@ -373,16 +336,10 @@ class Explorer(QObject):
             self.window.raise_dock(self._in_place_of_losses)
 
     def show(self) -> None:
-        """Put the window where it was, and start the clock."""
-        layout = self.settings.layout()
-        # Before it is shown: else Qt leaves the tab bar of the first arrangement standing about.
-        restored = layout is not None and self.window.restoreGeometry(layout[0]) and self.window.restoreState(layout[1])
-        self.window.show()
+        """Put the window where it was, if it is not on screen yet, and start the clock."""
+        if not self.window.isVisible():
+            self._panels.show()
         self._shown_at = perf_counter()
-        self.window.activateWindow()  # without a window manager nobody else gives it the keyboard
-        self.window.bring_into_view()  # it may have been saved on a screen that is not there now
-        if not restored:
-            self.window.arrange()  # by the size that it has now
         self._show_recent()
         self._timer.start()
 

@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Qt, Signal
 
-from core.runs.directory import RunError
 from explorer.garbage import collect_in_event_loop
 from explorer.weak_callback import weak_callback
 
@@ -33,7 +32,11 @@ class Background:
     """
 
     def __init__(self, *errors: type[Exception]) -> None:
-        self._errors = errors or (RunError, OSError)
+        if not errors:
+            from core.runs.directory import RunError  # only here: the window is painted without
+
+            errors = (RunError, OSError)
+        self._errors = errors
         self._lane = _Lane()
         use_event_loop()
 

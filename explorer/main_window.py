@@ -22,7 +22,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QMenu, QTabWidget, QWidget
 
-from core.projects.project import Panel
+from core.projects.panel import Panel
 from core.utils.text import counted
 from explorer.actions import Actions
 from explorer.views.notice import NoticeView
@@ -79,6 +79,8 @@ class MainWindow(QMainWindow):
     """The path of a run or project of *Open recent*."""
     earlier_chosen = Signal(str)
     """The file of a session of *Earlier sessions*."""
+    earlier_wanted = Signal()
+    """The menu with *Earlier sessions* is about to be shown."""
     arranged = Signal()
     """The window or a panel was moved, sized, shown, closed, floated or brought to the front."""
 

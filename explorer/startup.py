@@ -1,7 +1,11 @@
 """Starting the program in the order that shows a window soonest.
 
-The engine process needs seconds to import torch, so it is started first and imports while the window imports its own
-modules, numpy among them, and is built. Therefore this module imports little at its top.
+1. The engine's process, which needs a second to import torch: it does so while the window imports its own modules.
+2. The window with its panels, which is painted.
+3. What moves them: the client of the engine, the state, the controllers.
+4. The run or project that it opens.
+
+Each step imports what it needs itself, so this module imports little at its top.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QProcess, QRect, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
 from explorer.engine_process import engine_arguments, start_python
@@ -21,7 +25,8 @@ from explorer.garbage import collect_in_event_loop
 
 if TYPE_CHECKING:
     from explorer.app import Explorer
-    from explorer.engine_client import EngineClient
+    from explorer.faults import Fault
+    from explorer.panels import Panels
 
 ENGINE_THREADS = 1
 
@@ -49,15 +54,35 @@ def make_application(arguments: list[str]) -> QApplication:
     return application
 
 
-def make_application_and_engine() -> tuple[QApplication, EngineClient]:
-    """The QApplication, and the client of an engine that is already starting."""
+def make_application_and_engine() -> tuple[QApplication, QProcess]:
+    """The QApplication, and the process of an engine that is already starting."""
     application = make_application(sys.argv[:1])
-    process = start_python(engine_arguments(ENGINE_THREADS), ENGINE_THREADS)
+    return application, start_python(engine_arguments(ENGINE_THREADS), ENGINE_THREADS)
+
+
+def show_panels(application: QApplication, renderer: str, place: QRect | None = None) -> Panels:
+    """The window with its panels, on screen: at ``place``, or where it was when it was closed."""
+    from explorer.panels import Panels
+
+    panels = Panels(application, renderer)
+    if place is not None:
+        panels.window.setGeometry(place)
+    panels.announce_run()
+    panels.show()
+    panels.wait_until_painted()
+    return panels
+
+
+def make_explorer(application: QApplication, engine: QProcess, panels: Panels) -> Explorer:
+    """What moves the ``panels``, on an ``engine`` that is starting."""
+    from explorer.app import Explorer
     from explorer.engine_client import EngineClient
 
-    engine = EngineClient()
-    engine.attach(process, ENGINE_THREADS)
-    return application, engine
+    client = EngineClient()
+    client.attach(engine, ENGINE_THREADS)
+    explorer = Explorer(application, client, panels=panels)
+    gc.freeze()  # this stays, too
+    return explorer
 
 
 def _begin_collecting() -> None:
@@ -74,13 +99,14 @@ def open_window(path: Path | None, renderer: str) -> int:
 
     faults = FaultCatcher()
     faults.install()
-    crashes = take_crash_reports()
     watch_for_crashes("window")
-    from explorer.app import Explorer  # this import takes most of a second
-
-    explorer = Explorer(application, engine, renderer)
-    explorer.report(faults)
-    explorer.help.show_crashes(crashes)
+    early: list[Fault] = []  # while there is nobody to report to
+    faults.occurred.connect(early.append)
+    panels = show_panels(application, renderer)
+    explorer = make_explorer(application, engine, panels)
+    faults.occurred.disconnect(early.append)
+    explorer.report(faults, early)
+    explorer.help.show_crashes(take_crash_reports())
     explorer.show()
     open_first(explorer, path)
     status = application.exec()

@@ -99,3 +99,8 @@ class State:
         """All samples of the run. Whoever looks for one by its position looks here: it may be of a cloud that had more
         of them than the one that is drawn."""
         return self.samples if self.recorded is None else self.recorded
+
+    @property
+    def is_training(self) -> bool:
+        """Whether a training goes on."""
+        return self.training in ACTIVE_TRAINING

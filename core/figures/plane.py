@@ -14,7 +14,7 @@ from core.figures.cloud import DISC, VECTOR_POINTS
 from core.figures.style import TITLE, Drawing, Style, axes_at, dress, new_figure, sheet, text_width, write, write_title
 from core.protocol.figures import PlaneFigure
 from core.rendering.point_colours import point_colours
-from core.runs.directory import HELD_OUT, TRAINING
+from core.runs.split import HELD_OUT, TRAINING
 
 SHARE = 0.28  # of the plane that all discs together may cover
 SMALLEST, LARGEST = 1.2, 4.6  # points, diameter

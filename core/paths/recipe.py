@@ -7,11 +7,12 @@ the function that makes each, kept apart so that the window knows kinds without 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from core.protocol.messages import TracePath
+if TYPE_CHECKING:
+    from core.protocol.messages import TracePath
 
 RecipeKind = Literal[
     "straight", "spherical", "geodesic", "factor curve", "isoline", "tangent line", "mean difference", "regression"
@@ -125,6 +126,8 @@ class Recipe:
 
     def request(self, points: int = 33) -> TracePath:
         """What asks the engine for this path, of so many control points."""
+        from core.protocol.messages import TracePath  # only here: the window is painted without
+
         return TracePath(
             kind=self.kind,
             start=self.start,

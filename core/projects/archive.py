@@ -25,9 +25,9 @@ import numpy as np
 import core
 from core.projects.edited import EDITED, Edited, Step
 from core.projects.migrations import SCHEMA_VERSION, SchemaError, migrated
+from core.projects.panel import Panel
 from core.projects.project import (
     CameraView,
-    Panel,
     Project,
     ProjectError,
     RunReference,

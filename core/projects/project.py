@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from core.projects.edited import Attributes, Display, Document, Edited, Group, PackedPositions, Playback, Step, Trace
+from core.projects.panel import Panel
 from core.rendering import colormaps
 from core.runs.directory import MAX_MEAN, MAX_SAMPLES
 from core.utils.untrusted import UnreadableError
@@ -65,16 +66,6 @@ class TracedPath:
     names: tuple[str, ...]
     flagged: np.ndarray
     note: str
-
-
-@dataclass(frozen=True)
-class Panel:
-    """How a panel of the window stands: in ``area`` left, right, top or bottom; ``front``: before its other tabs."""
-
-    shown: bool
-    area: str = ""
-    floating: bool = False
-    front: bool = False
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ from core.runs.imported import KEY, ImportedModel, imported_model
 from core.runs.lock import LockReader, Pulse, RunError
 from core.runs.metrics_log import last_outcome
 from core.runs.names import Names
+from core.runs.split import HELD_OUT
 from core.utils.atomic_write import atomic_file, write_atomic
 from core.utils.untrusted import (
     MEGABYTE,
@@ -72,8 +73,6 @@ MAX_FACTOR = 1e30
 """Largest value of a factor that can be shown: differences stay finite in float32."""
 MAY_READ = "Check that it is there and that you may read it."
 THUMBNAIL_SIZE = 32
-TRAINING, VALIDATION, HELD_OUT = 0, 1, 2
-"""What ``ProbeSet.split`` says of a sample; those held out are kept from training and validation on purpose."""
 _PROBE_ARRAYS = ("indices", "factors", "factor_names", "thumbnails", "split", "names", "categories")
 SPLIT_NAMES = ("training", "validation", "held out")
 

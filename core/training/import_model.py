@@ -30,9 +30,10 @@ from core.models.imported.onnx_inference import OnnxInference
 from core.models.imported.pixel_format import Placement
 from core.models.imported.proposal import Proposal, propose
 from core.models.inference import Inference
-from core.runs.directory import MAX_PROBE, TRAINING, ProbeSet, RunDirectory
+from core.runs.directory import MAX_PROBE, ProbeSet, RunDirectory
 from core.runs.fresh import made_beside
 from core.runs.imported import KEY, stored_form
+from core.runs.split import TRAINING
 from core.training.import_latents import LatentSource, probe_of, read_samples
 from core.training.run_metadata import dataset_metadata, run_metadata
 from core.utils.atomic_write import atomic_file

@@ -30,7 +30,8 @@ from core.data.reading import read_images
 from core.models.thumbnails import thumbnails_of
 from core.models.vae import VAE
 from core.paths.latent_path import pool
-from core.runs.directory import HELD_OUT, MAX_PROBE, VALIDATION, ProbeSet
+from core.runs.directory import MAX_PROBE, ProbeSet
+from core.runs.split import HELD_OUT, VALIDATION
 from core.training.growing_means import GrowingMeans
 from core.training.loop import load_images
 from core.training.state import TrainingState

@@ -10,8 +10,9 @@ import numpy as np
 
 from core.analysis.transect import SPANS, in_hole, published_split
 from core.data import polar_curves
-from core.runs.directory import HELD_OUT, TRAINING
+from core.runs.split import HELD_OUT, TRAINING
 from explorer.controllers.cloud import color_targets
+from explorer.controllers.requirements import MEASURE, OPENING, READ_ATTRIBUTES
 from explorer.state import State
 
 Plane = tuple[int, int]
@@ -27,6 +28,20 @@ def is_drawn(state: State) -> bool:
 def factor_names(state: State) -> tuple[str, ...]:
     """What can be on the axes: the factors of the open run, and its attributes."""
     return polar_curves.FACTOR_NAMES if is_drawn(state) else color_targets.names(state)
+
+
+def missing_factors(state: State, purpose: str) -> str:
+    """Why the samples have no place in a plane of two factors; empty if they have one. ``purpose`` as above."""
+    if state.config is None:
+        return OPENING if state.reading else f"Open a run to {purpose}."
+    names = factor_names(state)
+    if len(names) >= 2:
+        return ""
+    if state.samples is None:
+        return "Waiting for the samples of the open run."
+    known = f"one ({names[0]})" if names else "none"
+    without = state.model is not None and not state.model.has_originals
+    return f"Needs two known factors; these samples have {known}. {READ_ATTRIBUTES if without else MEASURE}"
 
 
 def shown_plane(state: State) -> Plane:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from core.utils.text import listed
-from explorer.controllers.plane import factor_names
-from explorer.state import ACTIVE_TRAINING, Model, State
+
+if TYPE_CHECKING:
+    from explorer.state import Model, State
 
 MEASURE = "Measure attributes to use instead."
 READ_ATTRIBUTES = "Read attributes from a file to use instead."
 OPENING = "Opening the run …"
+READING = "reading …"
 NO_MODEL = "No model yet: the weights of the open run are being read, or could not be."
 NO_STEP = "No model yet: its weights come with the first steps of the training."
 NO_DECODER = "Needs a decoder; this run was imported without one."
@@ -23,7 +27,7 @@ def missing_model(state: State, purpose: str) -> str:
         return OPENING if state.reading else f"Open a run to {purpose}."
     if state.model is not None:
         return ""
-    return NO_STEP if state.training in ACTIVE_TRAINING and state.embedding is None else NO_MODEL
+    return NO_STEP if state.is_training and state.embedding is None else NO_MODEL
 
 
 def missing_cloud(state: State, purpose: str) -> str:
@@ -72,17 +76,3 @@ def missing_reconstructions(state: State, purpose: str) -> str:
     if not model.has_originals:
         return lacking_originals(model)
     return "" if model.can_decode else NO_DECODER  # without an encoder the recorded latents are decoded
-
-
-def missing_factors(state: State, purpose: str) -> str:
-    """Why the samples have no place in a plane of two factors; empty if they have one. ``purpose`` as above."""
-    if state.config is None:
-        return OPENING if state.reading else f"Open a run to {purpose}."
-    names = factor_names(state)
-    if len(names) >= 2:
-        return ""
-    if state.samples is None:
-        return "Waiting for the samples of the open run."
-    known = f"one ({names[0]})" if names else "none"
-    without = state.model is not None and not state.model.has_originals
-    return f"Needs two known factors; these samples have {known}. {READ_ATTRIBUTES if without else MEASURE}"

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import perf_counter
 
 CHILD = "ISOLINE_TOUR_CHILD"
 
@@ -89,29 +90,31 @@ def virtual_display(environment: dict[str, str], size: tuple[int, int]) -> Itera
 
 def run_tour(options: argparse.Namespace) -> int:
     """The child process's part: open the window as the program does, then play the stages."""
-    from explorer.startup import make_application_and_engine
+    from explorer.startup import make_application_and_engine, make_explorer, show_panels
 
     application, engine = make_application_and_engine()
-    from PySide6.QtCore import QTimer
+    from PySide6.QtCore import QRect, QTimer
 
-    from explorer.app import Explorer
+    from explorer.settings import Settings
+
+    Settings().theme = options.theme
+    panels = show_panels(application, options.renderer, QRect(0, 0, *options.size))
+    shown = perf_counter()
+    explorer = make_explorer(application, engine, panels)
     from explorer.controllers.app.open_run import bundled_run
     from explorer.tour.measurements import process_age
     from explorer.tour.runner import Director, up_to
     from explorer.tour.scenario import STAGES
 
     stages = up_to(options.until, STAGES)
-    explorer = Explorer(application, engine, options.renderer)
-    explorer.choose_theme(options.theme)
-    explorer.window.resize(*options.size)
-    explorer.window.move(0, 0)
+    age = process_age() - (perf_counter() - shown)
     explorer.show()
     director = Director(application, explorer, options)
-    director.figures["window_s"] = None
+    handle = explorer.window.windowHandle()
+    director.figures["window_s"] = round(age, 3) if handle.isExposed() else None
 
     def visible() -> None:
-        handle = explorer.window.windowHandle()
-        if handle is not None and handle.isExposed() and director.figures["window_s"] is None:
+        if director.figures["window_s"] is None and handle.isExposed():
             director.figures["window_s"] = round(process_age(), 3)
             watch.stop()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from html import escape
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QLocale, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QAction, QKeyEvent, QResizeEvent, QStandardItem, QStandardItemModel
@@ -21,7 +22,6 @@ from PySide6.QtWidgets import (
     QWidgetAction,
 )
 
-from core.paths.latent_path import SplineKind
 from core.paths.recipe import PATH_KINDS
 from core.protocol.figures import LEAST_FRAME, MOST_FRAME, SCALINGS, FrameLook
 from explorer.widgets.controls import (
@@ -40,6 +40,9 @@ from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.icons import icon
 from explorer.widgets.layouts import FlowLayout, Panel, column, form, row
 from explorer.widgets.plain_text import plain_tip
+
+if TYPE_CHECKING:
+    from core.paths.latent_path import SplineKind
 
 SPLINES: tuple[tuple[SplineKind, str, str], ...] = (
     ("catmull-rom", "Catmull-Rom", "A smooth curve through the control points, without cusps"),

@@ -97,7 +97,8 @@ def program(qtbot, monkeypatch):
 
 
 def test_an_entry_is_all_that_a_command_needs(program):
-    actions = Actions(program)
+    actions = Actions(program.window)
+    actions.serve(program)
     actions.fill_menu_bar(program.window.menuBar())
     bar = QToolBar()
     actions.fill_toolbar(bar)
@@ -114,7 +115,10 @@ def test_an_entry_is_all_that_a_command_needs(program):
 
 
 def test_text_tick_and_what_is_enabled_follow_the_state(program, qtbot):
-    action: QAction = Actions(program)["b"]
+    actions = Actions(program.window)
+    action: QAction = actions["b"]
+    assert (action.isEnabled(), action.isChecked()) == (False, False)  # before there is a state
+    actions.serve(program)
     assert (action.text(), action.isEnabled(), action.isChecked()) == ("B orbit", True, False)
     action.trigger()
     assert (action.text(), action.isEnabled(), action.isChecked()) == ("B probe", False, True)
@@ -124,7 +128,8 @@ def test_text_tick_and_what_is_enabled_follow_the_state(program, qtbot):
 
 
 def test_a_first_probe_and_another_path_are_looked_at_and_a_probe_that_moves_is_not(program, monkeypatch):
-    actions, state, looked = Actions(program), program.state, []
+    actions, state, looked = Actions(program.window), program.state, []
+    actions.serve(program)
     monkeypatch.setattr(actions, "_outdate", lambda: looked.append(state.document))
     for change in ({"probe": np.zeros(3)}, {"probe": np.ones(3)}, {"path": LatentPath(np.zeros((2, 3)))}):
         state.document = replace(state.document, **change)

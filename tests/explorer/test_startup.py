@@ -41,6 +41,35 @@ print(sum("site-packages" in name or "explorer" in name for name in linecache.ca
     assert float(interval) == startup.SWITCH_S
 
 
+def test_the_window_is_painted_before_what_moves_it_is_imported():
+    code = """
+import json, sys
+from explorer import startup
+application = startup.make_application(["isoline"])
+panels = startup.show_panels(application, "software")
+window, told = panels.window, []
+painted = window.windowHandle().isExposed()
+later = ("explorer.state", "explorer.app", "psygnal", "core.protocol.messages", "core.runs.directory", "pyqtgraph")
+early = [name for name in later if name in sys.modules]
+commands = window.actions_by_name
+seen = (commands["orbit"].isChecked(), commands["stop"].isEnabled(), panels.cloud.scene.awaited)
+panels.experiments.shown.connect(lambda: told.append("experiments"))
+from explorer.app import Explorer
+from explorer.engine_client import EngineClient
+explorer = Explorer(application, EngineClient(), panels=panels)
+explorer.show()
+print(json.dumps([painted, early, seen, told, explorer.window is window]))
+window.close()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    painted, early, seen, told, same = json.loads(done.stdout)
+    assert painted
+    assert early == []
+    assert seen == [True, False, "run"]
+    assert told == ["experiments"]  # its controller has to hear that it is on screen already
+    assert same
+
+
 def test_no_collection_of_garbage_looks_through_what_the_start_has_made():
     code = """
 import gc

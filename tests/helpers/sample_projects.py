@@ -24,7 +24,8 @@ from core.projects.edited import (
     Step,
     Trace,
 )
-from core.projects.project import CameraView, Panel, Project, RunReference, TracedPath, WindowPlace
+from core.projects.panel import Panel
+from core.projects.project import CameraView, Project, RunReference, TracedPath, WindowPlace
 from core.rendering.colormaps import NAMES
 
 SAMPLES, DIM = 60, 3

@@ -9,7 +9,6 @@ from PySide6.QtCore import QTimer
 from core.protocol.messages import DimensionEstimated, EstimateDimension
 from explorer.controllers.controller import Context, Controller
 from explorer.main_window import STATUS
-from explorer.state import ACTIVE_TRAINING
 from explorer.views.cloud import CloudView
 from explorer.widgets.plain_text import plain_tip
 
@@ -104,7 +103,7 @@ class StatusController(Controller):
         self._estimation.start()
 
     def _estimate_dimension(self) -> None:
-        if self._state.model is not None and self._state.training not in ACTIVE_TRAINING:
+        if self._state.model is not None and not self._state.is_training:
             self._engine.request(EstimateDimension(), self._show_dimension)
 
     def _show_dimension(self, reply: DimensionEstimated) -> None:

@@ -20,7 +20,6 @@ from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import Command, isoline_command
-from explorer.state import ACTIVE_TRAINING
 from explorer.views.points import PointsView
 
 STOP_MS = 1500
@@ -166,7 +165,7 @@ class AxesController(Controller):
             return
         until = f"until {NAMES[method]} has laid out this epoch, which takes half a minute or more"
         waiting = f"Principal components are drawn {until}."
-        if self._state.training in ACTIVE_TRAINING:
+        if self._state.is_training:
             self._show_note(f"{NAMES[method]} begins when the training ends. {waiting}")
         elif len(means) < FEWEST_SAMPLES:
             self._show_note(f"{NAMES[method]} needs {FEWEST_SAMPLES} samples or more; these are {len(means)}.")

@@ -22,7 +22,7 @@ from explorer.controllers.cloud.color_targets import GROUPS
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.requirements import missing_originals, missing_reconstructions
-from explorer.state import ACTIVE_TRAINING, State
+from explorer.state import State
 from explorer.views.cloud import CloudView, LegendEntry, Mode
 from explorer.views.points import PointsView
 
@@ -158,7 +158,7 @@ class CloudController(Controller):
 
     def _show_awaited(self) -> None:
         state = self._state
-        self.view.set_awaited("run" if state.reading else "training" if state.training in ACTIVE_TRAINING else "")
+        self.view.set_awaited("run" if state.reading else "training" if state.is_training else "")
 
     def _on_samples(self) -> None:
         self._mark("colours", "thumbnails")

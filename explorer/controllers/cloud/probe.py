@@ -23,7 +23,6 @@ from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.nearest import SHOWN, image_of, show_nearest
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.requirements import missing_cloud, missing_decoder, missing_reconstructions
-from explorer.state import ACTIVE_TRAINING
 from explorer.views.image import ImageView
 from explorer.views.probe import ProbeView
 
@@ -172,7 +171,7 @@ class ProbeController(Controller):
         score = OffManifoldScore(reply.off_manifold_score, reply.threshold, reply.gap, reply.doubt)
         # While a training moves the samples, the engine may know older places of theirs than the one that it decoded:
         # what it says of a sample is not known before it calls it on the data, or has been asked often.
-        moving = sample is not None and self._state.training in ACTIVE_TRAINING
+        moving = sample is not None and self._state.is_training
         if moving and not score.doubt and score.verdict != "on the data" and self._tries < SCORE_TRIES:
             score = OffManifoldScore(math.nan, math.nan, math.nan)
         self._image.set_image(reply.image, caption, reply.milliseconds, score)

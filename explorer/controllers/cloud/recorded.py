@@ -5,7 +5,6 @@ from __future__ import annotations
 from core.runs.commands import fill_command
 from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.controller import Context, Controller
-from explorer.state import ACTIVE_TRAINING
 from explorer.views.points import PointsView
 
 
@@ -47,7 +46,7 @@ class RecordedController(Controller):
         newest = state.epochs[-1] if state.epochs else None
         if state.epoch is not None and state.epoch != newest:
             return f"{count} are drawn: older epochs keep no more."
-        active = state.training in ACTIVE_TRAINING
+        active = state.is_training
         if state.epoch is not None:
             return f"{count} recorded {'so far ' if active else ''}with the weights of epoch {state.epoch}."
         if not active:

@@ -24,7 +24,8 @@ from core.protocol.figures import (
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.path.playback import PlaybackController
-from explorer.controllers.requirements import PATH_NEEDED, missing_factors, missing_frames
+from explorer.controllers.plane import missing_factors
+from explorer.controllers.requirements import PATH_NEEDED, missing_frames
 from explorer.state import State
 from explorer.views.cloud.overlay_gridlines import HIDING, seen_gridlines
 from explorer.views.cloud.scene import Scene

@@ -29,7 +29,6 @@ from explorer.controllers.figures import contents
 from explorer.controllers.figures.client import FigureClient
 from explorer.controllers.figures.contents import Sources
 from explorer.engine_client import PendingRequest
-from explorer.state import ACTIVE_TRAINING
 from explorer.views.figure import FigureChoice, FigureDialog, FigureKind
 from explorer.widgets.dialogs import ask_folder, show_dialog
 
@@ -150,7 +149,7 @@ class FiguresController(Controller):
     def _epoch(self) -> int | None:
         """The epoch that is shown; None while a training is between two."""
         state = self._state
-        finished = state.epochs and state.training not in ACTIVE_TRAINING
+        finished = state.epochs and not state.is_training
         return state.epochs[-1] if state.epoch is None and finished else state.epoch
 
     def _suggestion(self, kind: str) -> str:

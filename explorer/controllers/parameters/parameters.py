@@ -26,9 +26,8 @@ from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context, Controller
-from explorer.controllers.plane import factor_names, is_drawn, nearest_samples, places, shown_plane
-from explorer.controllers.requirements import missing_factors, missing_reconstructions
-from explorer.state import ACTIVE_TRAINING
+from explorer.controllers.plane import factor_names, is_drawn, missing_factors, nearest_samples, places, shown_plane
+from explorer.controllers.requirements import missing_reconstructions
 from explorer.views.parameters import ParametersView
 from explorer.views.parameters.scene import Hole, Region
 from explorer.views.training import TrainingView
@@ -274,7 +273,7 @@ class ParametersController(Controller):
             coming = self._training.form.config().data
         except ConfigError:  # the form holds something that cannot be
             coming = None
-        training = self._state.training in ACTIVE_TRAINING
+        training = self._state.is_training
         note, problem = "", ""
         if not training and coming is not None and coming.drawn:
             note, problem = images_left(coming)

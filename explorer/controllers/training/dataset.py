@@ -27,7 +27,6 @@ from explorer.controllers.choices import Choice
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import Command, isoline_command, read_findings
 from explorer.controllers.waiting import SLOW_MS
-from explorer.state import ACTIVE_TRAINING
 from explorer.views.training import DatasetView, TrainingView
 from explorer.views.training.dataset import TIMED
 from explorer.views.training.editors import ask_images
@@ -157,7 +156,7 @@ class DatasetController(Controller):
         if place.foreign:
             self.refused.emit(place.foreign)
             return
-        if self._state.training in ACTIVE_TRAINING:
+        if self._state.is_training:
             self.refused.emit("A training is running. Stop it before choosing other images.")
             return
         self.path, self._place = path, place.path
@@ -235,13 +234,13 @@ class DatasetController(Controller):
         self._view.set_settings(self._training.form.values())
 
     def _show_trainable(self) -> None:
-        active = self._state.training in ACTIVE_TRAINING
+        active = self._state.is_training
         self._view.set_trainable("A training is running. Stop it before starting another." if active else "")
 
     def _train(self) -> None:
         self._training.form.set_values({"data.source": "files", "data.path": self.path})
         self._training.request_start()
-        if self._state.training in ACTIVE_TRAINING:
+        if self._state.is_training:
             self._window.docks["dataset"].hide()  # its room goes to the cloud that is coming
 
     # reading

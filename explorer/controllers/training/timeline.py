@@ -6,7 +6,7 @@ from PySide6.QtCore import QTimer
 
 from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.controller import Context, Controller
-from explorer.state import ACTIVE_TRAINING
+from explorer.controllers.requirements import READING
 from explorer.views.timeline import TimelineView
 
 REPLAY_MS = 350
@@ -30,12 +30,12 @@ class TimelineController(Controller):
     def _show_epochs(self) -> None:
         config = self._state.config
         expected = 0
-        if config is not None and self._state.training in ACTIVE_TRAINING:
+        if config is not None and self._state.is_training:
             expected = config.training.epochs + 1  # epoch 0, before training, is stored, too
         run = self._open_run.run
         imported = run is not None and run.imported is not None
-        none = "no epochs stored yet" if self._state.training in ACTIVE_TRAINING else "no epochs stored"
-        self._view.set_empty("reading …" if self._state.reading else "imported: no epochs" if imported else none)
+        none = "no epochs stored yet" if self._state.is_training else "no epochs stored"
+        self._view.set_empty(READING if self._state.reading else "imported: no epochs" if imported else none)
         self._view.set_epochs(list(self._state.epochs), expected)
 
     def _set_playing(self, playing: bool) -> None:

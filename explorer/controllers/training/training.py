@@ -28,7 +28,6 @@ from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import Detached, isoline_command, log_tail, start_detached
 from explorer.controllers.requirements import OPENING
 from explorer.run_watcher import ModelFiles
-from explorer.state import ACTIVE_TRAINING
 from explorer.views.losses import LossesView
 from explorer.views.training import Advice, TrainingView
 from explorer.weak_callback import ignore
@@ -111,7 +110,7 @@ class TrainingController(Controller):
     @property
     def active(self) -> bool:
         """Whether the open run is being trained now."""
-        return self._state.training in ACTIVE_TRAINING
+        return self._state.is_training
 
     def start(self, config: RunConfig) -> None:
         """Start a training in a new run folder and open it as soon as it is there."""
@@ -417,7 +416,7 @@ class TrainingController(Controller):
     def _show_no_losses(self) -> None:
         if self._state.reading:
             self._losses.set_empty(OPENING)
-        elif self._state.training in ACTIVE_TRAINING:
+        elif self._state.is_training:
             self._losses.set_empty("Waiting for the first training steps.")
         elif self._state.config is None:
             self._losses.set_empty("Open a run, or start a training, to see its losses.")

@@ -33,12 +33,13 @@ from explorer.controllers.plane import (
     factor_names,
     held_out_points,
     is_drawn,
+    missing_factors,
     nearest_samples,
     shown_plane,
     spans,
     training_places,
 )
-from explorer.controllers.requirements import missing_factors, missing_reconstructions
+from explorer.controllers.requirements import missing_reconstructions
 from explorer.views.image import ImageView
 from explorer.views.parameters import ParametersView
 from explorer.views.transect import TransectView

@@ -16,7 +16,7 @@ from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPen, QPolygo
 from core.rendering.crowd import shuffled
 from core.rendering.point_colours import plain_colour
 from core.rendering.point_splatting import PAD, Discs, draw_discs, pack
-from core.runs.directory import HELD_OUT, TRAINING
+from core.runs.split import HELD_OUT, TRAINING
 from explorer.views.parameters.scene import CLASS_ROOM, LEFT, RIGHT, Hole, PlaneFrame, PlaneScene
 from explorer.widgets.painting import dot, halo_text, pen, plate, stroke_lines, tint
 from explorer.widgets.theme import Theme

@@ -10,12 +10,15 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.geometry.off_manifold import times
 from core.paths.recipe import JOINING
-from core.protocol.messages import PathCompared
+
+if TYPE_CHECKING:
+    from core.protocol.messages import PathCompared
 
 MOST_LEAKS = 3  # columns; with more other factors there is one column of the largest leak
 UNAIMED = (*JOINING, "isoline")  # they lead to the end in any case, or on until the data end
@@ -25,7 +28,7 @@ _READ_BY = {
     "curves": "recovered from the decoded images by the curves' exact inverse",
     "regressor": "estimated from the decoded images by a regressor not used to find the paths",
 }
-Value = Callable[[PathCompared], float]
+Value = Callable[["PathCompared"], float]
 """A measure of a path; NaN where it is not known, or does not compete."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import (
     QAbstractTableModel,
@@ -46,7 +47,6 @@ from PySide6.QtWidgets import (
 )
 
 from core.geometry.off_manifold import OffManifoldScore
-from core.protocol.messages import PathCompared
 from explorer.views.path_comparison.measures import UNKNOWN, Column, leak, make_columns
 from explorer.widgets.controls import claim_keys
 from explorer.widgets.elided_label import fitting
@@ -55,6 +55,9 @@ from explorer.widgets.off_manifold_badge import draw_verdict_bar
 from explorer.widgets.painting import border, path_pen, plate, small_font
 from explorer.widgets.plain_text import plain_tip
 from explorer.widgets.theme import Theme, Themed, blend
+
+if TYPE_CHECKING:
+    from core.protocol.messages import PathCompared
 
 Index = QModelIndex | QPersistentModelIndex
 STRIP = 0  # the column of the frames; the measures follow

@@ -17,8 +17,6 @@ from PySide6.QtWidgets import (
 )
 
 from core.config import Setting
-from core.data.sources.listing import likely_place
-from core.data.tables import SUFFIXES
 from explorer.widgets.controls import MagnitudeSpinBox, SpinBox, combo_box, folder_or_file_menu, named, push_button
 from explorer.widgets.dialogs import ask_file, ask_folder
 from explorer.widgets.layouts import row
@@ -139,6 +137,13 @@ class TextEditor(Editor):
         super().__init__(setting, line, lambda: line.text().strip(), line.setText, line.textEdited)
 
 
+def _place_of(text: str) -> Path | None:
+    """Where a dialog begins that asks for another file than ``text``."""
+    from core.data.sources.listing import likely_place  # only here: the window is painted without
+
+    return likely_place(text) if text else None
+
+
 def _source_editor(setting: Setting) -> Editor:
     """What to train on: a person's own images, or the polar curves. Own images are a folder here; the path tells."""
     files = named(QRadioButton("Your images"), "training.data.source.files")
@@ -178,7 +183,7 @@ class PathEditor(TextEditor):
         self.row.addWidget(browse)
 
     def _browse(self, folder: bool) -> None:
-        place = likely_place(self.value()) if self.value() else None
+        place = _place_of(self.value())
         ask_images(self.window(), "dataset", "Images to train on", folder, self._on_chosen, place)
 
     def _on_chosen(self, path: str) -> None:
@@ -207,8 +212,10 @@ class TableEditor(TextEditor):
         self.row.addWidget(push_button(name, "Browse…", tip, self._browse))
 
     def _browse(self) -> None:
+        from core.data.tables import SUFFIXES  # only here: the window is painted without
+
         kind = f"Tables ({' '.join(f'*{suffix}' for suffix in SUFFIXES)})"
-        place = likely_place(self.value()) if self.value() else None
+        place = _place_of(self.value())
         ask_file(self.window(), "labels", "Labels of the images", kind, self._on_chosen, place)
 
     def _on_chosen(self, path: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
@@ -25,7 +26,6 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QToolTip
 
-from core.analysis.transect import MeasuredTransect
 from core.rendering.axes import nice_step
 from core.rendering.colormaps import lut
 from explorer.widgets import image_conversion
@@ -34,6 +34,9 @@ from explorer.widgets.image_row import EXCESS_BCE
 from explorer.widgets.painting import border, dot, empty_text, polyline, stroke_lines, tint
 from explorer.widgets.plain_text import plain_tip
 from explorer.widgets.theme import ThemedWidget
+
+if TYPE_CHECKING:
+    from core.analysis.transect import MeasuredTransect
 
 CURVES = ("excess_bce", "ssim", "distance")
 LEFT = 62  # pixels for the rows' names and the first curve's scale

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QComboBox, QWidget
 
-from core.analysis.transect import MeasuredTransect
 from explorer.views.transect.picture import TransectPicture
 from explorer.widgets.controls import add_menu, label, named, set_choices, set_silently, spin_box, tool_button
 from explorer.widgets.image_row import EXCESS_BCE
 from explorer.widgets.layouts import Panel, column, row
 from explorer.widgets.plain_text import plain_tip
+
+if TYPE_CHECKING:
+    from core.analysis.transect import MeasuredTransect
 
 FORMATS = {
     "png": "PNG picture…",

@@ -29,7 +29,8 @@ from time import monotonic, perf_counter
 from typing import Any
 
 from benchmarks.processes import ROOT, VIRTUAL, Peer
-from explorer.startup import make_application_and_engine
+from explorer.engine_client import EngineClient
+from explorer.startup import make_application
 
 SPANS = ("event", "controller", "channel", "decode", "back", "paint")
 PAUSE_S = 0.05
@@ -184,7 +185,8 @@ def main() -> int:
     options = parser.parse_args()
     options.theme, options.size = "dark", (options.width, options.height)
     options.quick = False  # a quick tour trains on smaller images, which are decoded sooner
-    application, engine = make_application_and_engine()
+    application, engine = make_application(sys.argv[:1]), EngineClient()
+    engine.start(threads=1)
     from explorer.app import Explorer
     from explorer.controllers.app.open_run import bundled_run
     from explorer.tour.command import virtual_display

@@ -8,29 +8,43 @@ import os
 import sys
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 
 def main() -> None:
     """Start as ``isoline`` does, on the bundled model, and end with its first image."""
     result, width, height = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    from explorer.startup import make_application_and_engine
-
-    application, engine = make_application_and_engine()
-    from PySide6.QtCore import QTimer
-
-    from explorer.app import Explorer
-    from explorer.controllers.app.open_run import bundled_run
-
-    explorer = Explorer(application, engine, "auto")
-    explorer.window.resize(width, height)
-    explorer.show()
-    explorer.open_run.open(bundled_run(), remember=False)
     started, times = float(os.environ["STARTED"]), {}
+    from explorer import startup
+
+    engine: Any  # of a version of before, its client
+    application, engine = startup.make_application_and_engine()
+    from PySide6.QtCore import QRect, QTimer
+    from PySide6.QtWidgets import QMainWindow
 
     def look() -> None:
-        handle = explorer.window.windowHandle()
-        if handle is not None and handle.isExposed():
-            times.setdefault("window_s", monotonic() - started)
+        for window in application.topLevelWidgets():
+            handle = window.windowHandle() if isinstance(window, QMainWindow) else None
+            if handle is not None and handle.isExposed():
+                times.setdefault("window_s", monotonic() - started)
+
+    timer = QTimer()
+    timer.timeout.connect(look)
+    timer.start(1)
+    if hasattr(startup, "show_panels"):
+        panels = startup.show_panels(application, "auto", QRect(0, 0, width, height))
+        explorer = startup.make_explorer(application, engine, panels)
+    else:  # a version of before, to compare with
+        from explorer.app import Explorer
+
+        explorer = Explorer(application, engine, "auto")
+        explorer.window.setGeometry(0, 0, width, height)
+    from explorer.controllers.app.open_run import bundled_run
+
+    explorer.show()
+    explorer.open_run.open(bundled_run(), remember=False)
+
+    def look_for_image() -> None:
         if explorer.image.has_image and "window_s" in times:
             times["image_s"] = monotonic() - started
             result.write_text(json.dumps(times))
@@ -38,9 +52,7 @@ def main() -> None:
             explorer.window.close()
             application.quit()
 
-    timer = QTimer()
-    timer.timeout.connect(look)
-    timer.start(1)
+    timer.timeout.connect(look_for_image)
     application.exec()
 
 

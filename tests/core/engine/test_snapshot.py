@@ -7,7 +7,8 @@ import numpy as np
 
 from core.engine import snapshot
 from core.engine.snapshot import Attributes, EmbeddingSnapshot
-from core.runs.directory import HELD_OUT, ProbeSet
+from core.runs.directory import ProbeSet
+from core.runs.split import HELD_OUT
 
 
 def test_the_first_samples_stand_for_all_but_the_nearest_is_looked_for_among_all(monkeypatch):

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from core.runs.directory import HELD_OUT, MAX_PROBE, ProbeSet
+from core.runs.directory import MAX_PROBE, ProbeSet
 from core.runs.lock import RunError
 from core.runs.names import Names
+from core.runs.split import HELD_OUT
 
 
 def test_names_are_like_a_tuple_of_texts():

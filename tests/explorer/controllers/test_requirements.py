@@ -9,11 +9,11 @@ import pytest
 
 from core.config import DataConfig, RunConfig
 from core.runs.directory import ProbeSet
+from explorer.controllers.plane import missing_factors
 from explorer.controllers.requirements import (
     NO_DECODER,
     NO_ORIGINALS,
     missing_decoder,
-    missing_factors,
     missing_model,
     missing_reconstructions,
 )

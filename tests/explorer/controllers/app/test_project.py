@@ -14,7 +14,7 @@ from window_driver import notice
 
 from core.paths.latent_path import LatentPath
 from core.projects.archive import read_project
-from core.projects.project import Panel
+from core.projects.panel import Panel
 from explorer.engine_client import EngineClient
 from explorer.tour.input_events import drag_file, drop_file
 
