@@ -97,6 +97,7 @@ class Explorer(QObject):
         super().__init__()
         self._application = application
         self._panels = panels = panels or Panels(application, renderer)
+        panels.complete()
         self.engine, self.window, self.state = engine, panels.window, State()
         self._context = context = Context(self.state, engine, self.window)
         self.editing, self.settings, self.watcher = context.editing, context.settings, context.watcher

@@ -120,11 +120,9 @@ class MainWindow(QMainWindow):
         column(self.notice, (cloud, 1), timeline, parent=centre)
         self.setCentralWidget(centre)
 
-    def add_dock(self, name: str, title: str, widget: QWidget, area: Qt.DockWidgetArea, shown: bool = True) -> None:
-        """A dock with ``widget`` in it; ``shown``: at the first start."""
+    def add_dock(self, name: str, title: str, area: Qt.DockWidgetArea, shown: bool = True) -> None:
+        """A dock, to be filled; ``shown``: at the first start."""
         dock = self.docks[name] = named(_Dock(title, self), f"dock.{name}")
-        dock.setWidget(widget)
-        leave_drops(widget)
         self.addDockWidget(area, dock)
         dock.setVisible(shown)
         # Behind the tabs of others it would not be seen.
@@ -135,6 +133,11 @@ class MainWindow(QMainWindow):
             moved.connect(lambda *_: self.arranged.emit())
         dock.resized.connect(self.arranged)
         dock.visibilityChanged.connect(lambda visible: self._on_visible(dock, visible))
+
+    def fill_dock(self, name: str, widget: QWidget) -> None:
+        """Put ``widget`` into a dock."""
+        self.docks[name].setWidget(widget)
+        leave_drops(widget)
 
     def _on_visible(self, dock: QDockWidget, visible: bool) -> None:
         """Behind a tab that is closed comes the one that was seen before it: Qt would take its neighbour."""

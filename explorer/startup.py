@@ -64,7 +64,7 @@ def show_panels(application: QApplication, renderer: str, place: QRect | None = 
     """The window with its panels, on screen: at ``place``, or where it was when it was closed."""
     from explorer.panels import Panels
 
-    panels = Panels(application, renderer)
+    panels = Panels(application, renderer, whole=False)
     if place is not None:
         panels.window.setGeometry(place)
     panels.announce_run()

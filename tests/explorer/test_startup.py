@@ -70,6 +70,32 @@ window.close()
     assert same
 
 
+def test_of_the_panels_that_are_closed_at_a_first_start_those_are_painted_that_were_open_when_the_window_was_closed():
+    code = """
+import json, sys
+from explorer import startup
+from explorer.settings import Settings
+application = startup.make_application(["isoline"])
+def made(panels):
+    return [name for name, dock in panels.window.docks.items() if dock.widget() is not None]
+first = startup.show_panels(application, "software")
+before = made(first)
+first.complete()
+first.window.open_dock("notes")
+Settings().save_layout(first.window.saveGeometry(), first.window.saveState())
+first.window.close()
+second = startup.show_panels(application, "software")
+print(json.dumps([list(first.window.docks), made(first), before, made(second)]))
+second.window.close()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    every, whole, first, second = json.loads(done.stdout)
+    closed = {"dataset", "compare", "kinds", "notes"}
+    assert whole == every
+    assert first == [name for name in every if name not in closed]
+    assert second == [*first, "notes"]
+
+
 def test_no_collection_of_garbage_looks_through_what_the_start_has_made():
     code = """
 import gc

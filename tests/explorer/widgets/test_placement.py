@@ -79,7 +79,8 @@ def test_a_screen_is_unplugged(two_monitors, qtbot):
     window = MainWindow()
     qtbot.addWidget(window)
     window.set_centre(QLabel("cloud"), QLabel("epochs"))
-    window.add_dock("notes", "Notes", QLabel("notes"), Qt.DockWidgetArea.LeftDockWidgetArea)
+    window.add_dock("notes", "Notes", Qt.DockWidgetArea.LeftDockWidgetArea)
+    window.fill_dock("notes", QLabel("notes"))
     dock = window.docks["notes"]
     window.setGeometry(1000, 100, 850, 600)
     with qtbot.waitExposed(window):
