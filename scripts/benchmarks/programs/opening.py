@@ -33,6 +33,7 @@ def main() -> None:
     timer.start(1)
     if hasattr(startup, "show_panels"):
         panels = startup.show_panels(application, "auto", QRect(0, 0, width, height))
+        look()  # the timer may not have had its turn
         explorer = startup.make_explorer(application, engine, panels)
     else:  # a version of before, to compare with
         from explorer.app import Explorer
