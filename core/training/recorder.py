@@ -475,8 +475,9 @@ class Recorder:
             self._check_lock()
             self._lock.moved("recording", self.state.step)
             mu = others.advance(REFINE_S)
-            if mu is not None:
+            if mu is not None and not others.complete:
                 self._write_others(others, mu)
+                self._write_live(mu)
         self._write_others(others, others.means)
         self._write_live(others.means)
         return "" if others.complete else f"; {self._told_recorded(len(others.means), others.count)}"

@@ -53,4 +53,5 @@ class RecordedController(Controller):
             return f"{count} recorded with these weights. isoline encode RUN --fill adds the others."
         epoch, grown = self._grown or (0, 0)
         more = f"; {grown:,} with those of epoch {epoch} (timeline)" if grown > len(means) else ""
-        return f"{count} recorded so far with the newest weights{more}. A pause adds the others."
+        pause = " A pause adds the others." if state.training == "running" else ""
+        return f"{count} recorded so far with the newest weights{more}.{pause}"

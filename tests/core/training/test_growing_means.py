@@ -168,7 +168,7 @@ def test_the_means_of_all_samples_are_recorded_with_the_last_weights(finished: R
 
 
 def test_the_newest_epoch_grows_between_the_steps_and_older_ones_keep_the_first_samples(finished, counts):
-    assert counts == {1: COUNT}
+    assert counts[1] > PART  # how many depends on how fast the steps are
     assert [finished.recorded_count(epoch) for epoch in (0, 1, 2)] == [PART, PART, COUNT]
 
 
@@ -220,6 +220,23 @@ def test_a_pause_brings_all_samples_and_a_stop_says_how_many_are_recorded(tmp_pa
     assert run.recorded_count() == PART  # those of the weights that it was stopped with
     message = next(r["message"] for r in read_metrics(run.metrics_path) if r.get("event") == "stopped")
     assert f"40 of 200 samples are recorded with these weights, the others by isoline encode {out} --fill" in message
+
+
+def test_one_that_is_stopped_while_it_encodes_the_rest_is_finished_and_goes_on_with_that(tmp_path: Path):
+    config, out = dataclasses.replace(CONFIG, training=dataclasses.replace(CONFIG.training, epochs=1)), tmp_path / "run"
+
+    def stop(record: Record) -> None:
+        if record.get("event") == "encoding":
+            assert record["message"] == "encoding the samples: 40 of 200"
+            RunDirectory(out, config, {}).steer(state="stopped")
+
+    outcome = run_training(config, out, on_event=stop)
+    assert outcome.status == "finished"
+    assert [outcome.run.recorded_count(epoch) for epoch in (1, None)] == [80, 80]
+    message = next(r["message"] for r in read_metrics(outcome.run.metrics_path) if r.get("event") == "finished")
+    assert message.startswith("finished after 1 epoch; 80 of 200 samples are recorded with these weights")
+    run = run_training(config, out, resume=True).run
+    assert [run.recorded_count(epoch) for epoch in (1, None)] == [COUNT, COUNT]
 
 
 # filling

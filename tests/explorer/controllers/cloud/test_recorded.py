@@ -78,6 +78,10 @@ def test_samples_without_a_mean_are_drawn_nowhere_and_counted_in_the_panel(desk)
     assert f"isoline encode {desk.run.path} --fill" in html.unescape(desk.label.toolTip())
     desk.state.training = "running"
     assert note(desk) == "20 of 60 samples recorded so far with the newest weights. A pause adds the others."
+    desk.state.training = "paused"
+    desk.run.write_embedding(desk.means[:40])
+    desk.look()
+    assert note(desk) == "40 of 60 samples recorded so far with the newest weights."
     desk.run.write_embedding(desk.means)
     desk.look()
     assert desk.cloud.point_count == len(desk.state.samples.indices) == COUNT
