@@ -27,9 +27,13 @@ class ProgramFailed(RuntimeError):
 
 
 def environment(tree: Path) -> dict[str, str]:
-    """In which Python finds the packages of the checkout ``tree`` before installed ones, and this folder."""
+    """In which Python finds the packages of the checkout ``tree`` before installed ones, and this folder.
+
+    Python keeps what it has compiled, as it does for an installed program: else each start would compile every module.
+    """
     folders = (str(tree), str(ROOT / "scripts"))
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(folders), "PYTHONSAFEPATH": ""}
+    others = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**others, "PYTHONPATH": os.pathsep.join(folders), "PYTHONSAFEPATH": ""}
 
 
 def measured_by(program: str, tree: Path, *arguments: str, others: Mapping[str, str] | None = None) -> dict[str, Any]:
