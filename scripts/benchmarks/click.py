@@ -31,7 +31,7 @@ def figures(quick: bool, tree: Path) -> list[Figure]:
     return [
         *clicked("idle", idle, idle, "; ".join(failed)),
         *clicked("training", training, idle, "; ".join(failed)),
-        dragged(found.get("drags", [])),
+        *dragged(found.get("drags", [])),
         lateness(found.get("loop_ms_p99_training")),
     ]
 
@@ -61,12 +61,14 @@ def least_ms(turn: dict[str, Any]) -> float:
     return median(turn["decode"]) + median(turn["round_trip_ms"]) + median(turn["blit_ms"])
 
 
-def dragged(turns: list[dict[str, float]]) -> Figure:
-    """Images a second while the probe is dragged."""
-    painted, decodes = (tuple(turn[name] for turn in turns) for name in ("painted", "decodes"))
-    return Figure(
-        "images while the probe is dragged", "/s", painted, "the decode's own rate", decodes, 0.9, at_least=True
-    )
+def dragged(turns: list[dict[str, float]]) -> list[Figure]:
+    """Images a second while the probe is dragged, and places that the hand passes: no more images than these."""
+    painted, decodes, moves = (tuple(turn[name] for turn in turns) for name in ("painted", "decodes", "moves"))
+    text, beside = "images while the probe is dragged", "the decode's own rate"
+    return [
+        Figure(text, "/s", painted, beside, decodes, 0.9, at_least=True),
+        Figure("· places that the hand passes", "/s", moves),
+    ]
 
 
 def lateness(p99_ms: float | None) -> Figure:

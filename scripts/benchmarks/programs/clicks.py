@@ -34,7 +34,8 @@ from explorer.startup import make_application
 
 SPANS = ("event", "controller", "channel", "decode", "back", "paint")
 PAUSE_S = 0.05
-DRAG_PLACES = 120
+DRAG_PLACES = 240
+PACE_S = 0.001  # a place at each turn of the tour's clock: a slower hand would itself be the limit
 
 
 class Trace:
@@ -148,11 +149,13 @@ def stages(options: argparse.Namespace, trace: Trace, bare: Peer) -> list[tuple[
             trace.decodes.clear()
             angles = [2 * math.pi * step / DRAG_PLACES for step in range(DRAG_PLACES + 1)]
             places = [start + QPointF(90 * math.sin(a), 60 * (1 - math.cos(a))) for a in angles]
-            yield from input_events.drag(cloud, places, 0.002)
+            begun = perf_counter()
+            yield from input_events.drag(cloud, places, PACE_S)
+            moved = DRAG_PLACES / (perf_counter() - begun)
             yield 0.1
             if len(trace.paints) > 2:
                 rate = (len(trace.paints) - 1) / (trace.paints[-1] - trace.paints[0])
-                turn = {"painted": rate, "decodes": 1000.0 / median(trace.decodes)}
+                turn = {"painted": rate, "decodes": 1000.0 / median(trace.decodes), "moves": moved}
                 tour.figures.setdefault("drags", []).append(turn)
         input_events.key(cloud, "1")
         yield Until(lambda: explorer.state.mode == "orbit", "key 1 chooses Orbit")
