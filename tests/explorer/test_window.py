@@ -176,7 +176,7 @@ def test_a_training_killed_midway_leaves_its_last_checkpoint_and_says_so(opened,
     qtbot.waitUntil(lambda: opened.state.training == "interrupted", timeout=WAIT)
     load_model(run.last_checkpoint_path)
     assert opened.window.isVisible()
-    assert opened.window.actions_by_name["train"].isEnabled()
+    qtbot.waitUntil(opened.window.actions_by_name["train"].isEnabled, timeout=WAIT)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
