@@ -35,7 +35,8 @@ from explorer.startup import make_application
 SPANS = ("event", "controller", "channel", "decode", "back", "paint")
 PAUSE_S = 0.05
 DRAG_PLACES = 240
-PACE_S = 0.001  # a place at each turn of the tour's clock: a slower hand would itself be the limit
+TICK_MS = 1
+PACE_S = TICK_MS / 1000  # a place at each turn of the tour's clock: a slower hand would itself be the limit
 
 
 class Trace:
@@ -192,8 +193,8 @@ def main() -> int:
     engine.start(threads=1)
     from explorer.app import Explorer
     from explorer.controllers.app.open_run import bundled_run
+    from explorer.tour import runner
     from explorer.tour.command import virtual_display
-    from explorer.tour.runner import Director
 
     explorer = Explorer(application, engine, "auto")
     explorer.choose_theme(options.theme)
@@ -205,7 +206,8 @@ def main() -> int:
     screen = virtual_display(elsewhere, options.size) if os.environ.get(VIRTUAL) else contextlib.nullcontext()
     with tempfile.TemporaryDirectory() as folder, screen:
         options.out = Path(folder)
-        director = Director(application, explorer, options)
+        runner.TICK_MS = TICK_MS
+        director = runner.Director(application, explorer, options)
         director.figures["window_s"] = 0.0  # measured elsewhere; the first stage waits for it
         size = (str(options.width), str(options.height))
         with Peer("bare_click", ROOT, sys.executable, *size, others=elsewhere) as bare:
