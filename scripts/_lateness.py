@@ -8,7 +8,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from time import perf_counter, sleep, thread_time
@@ -157,31 +156,23 @@ def place(frame: FrameType | None) -> tuple[str, str]:
     what they have called. Quick, for the event loop waits meanwhile."""
     called, lines = "", []
     while frame is not None:
-        name = _named(frame.f_code.co_filename, frame.f_code.co_name)
-        if name.of_program:
-            lines.append((name, frame.f_lineno))
-        elif not name.of_walk and not lines and not called:
-            called = name.at(frame.f_lineno)
+        kind, form = _named(frame.f_code.co_filename, frame.f_code.co_name)
+        if kind == "program":
+            lines.append((form, frame.f_lineno))
+        elif kind != "walk" and not lines and not called:
+            called = form.format(frame.f_lineno)
         frame = frame.f_back
-    texts = [name.at(line) for name, line in lines]
+    texts = [form.format(line) for form, line in lines]
     return texts[-1] if texts else called, " < ".join([*([called] if called else []), *texts[:CALLERS]])
 
 
-@dataclass(frozen=True)
-class _Function:
-    file: str
-    function: str
-    of_program: bool
-    of_walk: bool  # its hands
-
-    def at(self, line: int) -> str:
-        return f"{self.file}:{line} {self.function}"
-
-
 @cache
-def _named(file: str, function: str) -> _Function:
+def _named(file: str, function: str) -> tuple[str, str]:
+    """Whether a function is of the program or of the walk's own hands; its name, with room for the line. A plain tuple:
+    anything else would look like a leak."""
     path = Path(file)
-    inside = path.is_relative_to(PROGRAM / "core") or path.is_relative_to(PROGRAM / "explorer")
-    of_walk = path.is_relative_to(PROGRAM / "explorer" / "tour")
-    name = path.relative_to(PROGRAM).as_posix() if inside else path.name
-    return _Function(name, function, inside and not of_walk, of_walk)
+    if path.is_relative_to(PROGRAM / "explorer" / "tour"):
+        return "walk", ""
+    if path.is_relative_to(PROGRAM / "core") or path.is_relative_to(PROGRAM / "explorer"):
+        return "program", f"{path.relative_to(PROGRAM).as_posix()}:{{}} {function}"
+    return "other", f"{path.name}:{{}} {function}"
