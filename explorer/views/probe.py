@@ -78,6 +78,7 @@ class ProbeView(Panel):
         """The data's least and greatest value and 1st and 99th percentile of each dimension, all (d,)."""
         if len(low) != len(self._z):
             self._set_dimensions(len(low))
+        self._set_usable(len(low) > 0)
         low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
         span = np.where(high > low, high - low, 1.0)
         self._low, self._high = low - MARGIN_SHARE * span, high + MARGIN_SHARE * span
@@ -92,6 +93,10 @@ class ProbeView(Panel):
             self._set_dimensions(len(z))
         self._z = z.copy()
         self._show_values()
+
+    def wait(self) -> None:
+        """Another latent space is being read: the rows stay, greyed, and most often fit that one, too."""
+        self._set_usable(False)
 
     def clear(self) -> None:
         """No latent space is open."""
@@ -114,8 +119,11 @@ class ProbeView(Panel):
         any_row = dimensions > 0
         self._scroll.setVisible(any_row)
         self._empty.setVisible(not any_row)
-        self._center.setEnabled(any_row)
-        self._snap.setEnabled(any_row)
+        self._set_usable(any_row)
+
+    def _set_usable(self, usable: bool) -> None:
+        for part in (self._scroll, self._pages, self._center, self._snap):
+            part.setEnabled(usable)
 
     @property
     def _shown(self) -> range:

@@ -63,6 +63,7 @@ class ProbeController(Controller):
         self._when((events.model, self._engine.weights_changed), self._renew)
         self._when((events.config, events.model), self._show_empty)
         self._when((events.reading, events.training), self._show_awaited)
+        events.reading.connect(lambda reading: None if reading else self._clear_without_cloud())
         self._show_empty()
 
     @property
@@ -150,11 +151,15 @@ class ProbeController(Controller):
 
     def _show_ranges(self, means: np.ndarray | None) -> None:
         if means is None or not len(means):
-            self._view.clear()
+            self._view.wait() if self._state.reading else self._view.clear()
             return
         self._view.set_ranges(*value_ranges(means))
         if self._state.document.probe is not None:
             self._view.set_values(self._state.document.probe)
+
+    def _clear_without_cloud(self) -> None:
+        if self._state.embedding is None:
+            self._view.clear()
 
     def _decode(self, z: np.ndarray) -> None:
         self._asked = z

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from fake_engine import FakeEngine
+from PySide6.QtWidgets import QSlider
 
 from core.protocol.messages import Decode, Decoded, Failed
 from explorer.controllers.cloud import probe
@@ -29,7 +30,7 @@ def made(qtbot) -> SimpleNamespace:
     control = ProbeController(context, view, image)
     state.embedding = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
     state.model = Model(Path("run"), 3, 8, 1)
-    return SimpleNamespace(engine=engine, image=image, control=control)
+    return SimpleNamespace(state=state, engine=engine, image=image, view=view, control=control)
 
 
 def _answer(made: SimpleNamespace, place: int = -1) -> None:
@@ -97,3 +98,19 @@ def test_an_image_is_expected_soon_where_the_last_one_came_soon(made, monkeypatc
     assert made.control.expects_image
     clock[0] += 0.04
     assert not made.control.expects_image, "a decoder that is slow is waited for by nobody"
+
+
+def test_while_another_run_is_read_the_rows_stay_greyed_and_serve_it_if_it_has_as_many(made, qtbot):
+    state, view = made.state, made.view
+    view.show()
+    slider = view.findChild(QSlider, "probe.slider.0")
+    state.reading = True
+    state.embedding = None
+    assert slider.isVisible()
+    assert not slider.isEnabled()
+    state.embedding = np.ones((9, 3), np.float32)
+    assert view.findChild(QSlider, "probe.slider.0") is slider
+    assert slider.isEnabled()
+    state.embedding = None
+    state.reading = False  # it has no cloud after all
+    assert not slider.isVisible()
