@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 BAR = 0.6
 COUNT = 640
+LONG = 10**9  # images of a training that is worth a trial
 SIZES = (64, 32)
 PRODUCTS, PLAIN = "its layers as matrix products", "a plain PyTorch loop with DataLoader"
 
@@ -70,8 +71,10 @@ def trained(name: str, config: RunConfig, data: Dataset, rounds: int) -> list[Fi
     from core.training.loop import Step, make_fabric, train
     from core.training.state import TrainingState
     from core.training.threads import cuts_batches, piece_counter, training_threads
+    from core.training.trial import choose_computation
 
     config = replace(config, training=replace(config.training, device="cpu", epochs=1000))
+    config, _ = choose_computation(config, LONG)  # as any training that takes a minute or more
     state, fabric = TrainingState(config), make_fabric(config.training)
     fabric.launch()
     batch, available = config.training.batch_size, torch.get_num_threads()
