@@ -151,7 +151,7 @@ class ProbeController(Controller):
 
     def _show_ranges(self, means: np.ndarray | None) -> None:
         if means is None or not len(means):
-            self._view.wait() if self._state.reading else self._view.clear()
+            (self._view.wait if self._state.reading else self._view.clear)()
             return
         self._view.set_ranges(*value_ranges(means))
         if self._state.document.probe is not None:
