@@ -20,6 +20,7 @@ looks before it writes anything, and stops.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import secrets
 import socket
@@ -40,6 +41,8 @@ from core.utils.untrusted import UnreadableError, decode_json, read_bytes, updat
 
 HEARTBEAT_S = 0.5
 STALE_S = 30.0
+SLEPT_S = 10.0
+"""Who has not looked for so long was stopped, or asleep, and so perhaps was the trainer: its silence counts anew."""
 WATCH_S = 2.5
 """How long a lock is watched before it is declared dead: it may be another container's, and clocks may disagree."""
 WATCH_EVERY_S = 0.05
@@ -153,6 +156,8 @@ class LockReader:
         self._path = path
         self._last: tuple[int, Beat] | None = None
         self._first = self._seen = 0.0
+        self._looked: float | None = None
+        self._awake = -math.inf  # since when it has looked again and again
 
     def alive(self) -> Holder | None:
         """The holder, if it lives; else None."""
@@ -180,6 +185,10 @@ class LockReader:
         process = holder.process(file.st_ino)
         if holder.beat.clock and (holder.shares_clock or process in ("here", "stopped")):
             silent = max(0.0, present - holder.beat.clock)
+        if self._looked is not None and present - self._looked > SLEPT_S:
+            self._awake = present
+        self._looked = present
+        silent = min(silent, present - self._awake)
         busy = max(0.0, holder.beat.clock - holder.beat.since) if holder.beat.activity else None
         pulse = Pulse(holder, process, silent, busy)
         if process != "unknown":

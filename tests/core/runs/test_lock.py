@@ -258,9 +258,16 @@ def test_a_trainer_that_is_stopped_is_told_within_two_seconds_and_keeps_its_run(
     print(f"told after {time.monotonic() - began:.2f} s")
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + 2 * STALE_S)  # as if it had been stopped for a minute
-    pulse = run.pulse()
+    pulse = RunDirectory.open(run.path).pulse()
     assert pulse is not None
     assert pulse.silent_s > STALE_S
+    slept = run.pulse()  # who has not looked meanwhile blames nobody
+    assert slept is not None
+    assert slept.silent_s == 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now + 2 * STALE_S + 5.0)
+    awake = run.pulse()
+    assert awake is not None
+    assert awake.silent_s == 5.0
     with pytest.raises(RunError, match=rf"process {trainer.pid} on .*It was stopped .as by Ctrl.Z.: let it go on with"):
         RunLock(run.lock_path).acquire()
     trainer.send_signal(signal.SIGCONT)
