@@ -39,6 +39,7 @@ from core.protocol.messages import (
 )
 from core.protocol.serving import Incoming, Send, StepClock, start_reading, take_standard_output
 from core.utils.memory import share_arenas
+from core.utils.process_priority import lower_priority
 from core.utils.untrusted import refusal
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 IDLE_S = 0.1  # between looks at the run while there is nothing to do
 WAIT_S = 0.01  # while a job waits for something outside, such as a dataset being read
+NICENESS = 5  # the window goes first: what it paints is what a person sees
 SWITCH_S = 0.0005  # how soon a thread that wants the interpreter gets it: decoding must not stumble over a reader
 
 
@@ -192,6 +194,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="core.engine", description="Isoline's engine process; started by the window.")
     parser.add_argument("--threads", type=int, default=1, help="number of compute threads")
     options = parser.parse_args(argv)
+    lower_priority(NICENESS, answers=True)
     share_arenas()  # each value is computed in a thread of its own
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in the terminal is meant for the window, which then ends this
     send, inbox, clock = take_standard_output(), queue.SimpleQueue[Incoming](), StepClock()

@@ -178,14 +178,19 @@ def fresh(preloaded_python: PreloadedPython) -> Iterator[EngineProcess]:
 # what it answers
 
 
-def test_all_its_threads_allocate_from_the_same_arenas(monkeypatch):
-    """Each value is computed in a new thread: see ``share_arenas``."""
+def test_gives_way_to_the_window_and_all_its_threads_allocate_from_the_same_arenas(monkeypatch):
+    """What the window paints goes first, though the engine is waited for; each value is computed in a new thread: see
+    ``share_arenas``."""
     happened: list[str] = []
 
     def start(*_: object) -> None:
         happened.append("start")
         raise KeyboardInterrupt
 
+    def lower(nice: int, answers: bool) -> None:
+        happened.append(f"nice {nice}, answers {answers}")
+
+    monkeypatch.setattr(server, "lower_priority", lower)
     monkeypatch.setattr(server, "share_arenas", lambda: happened.append("share"))
     monkeypatch.setattr(server, "take_standard_output", lambda: None)
     monkeypatch.setattr(server, "start_reading", start)
@@ -193,7 +198,7 @@ def test_all_its_threads_allocate_from_the_same_arenas(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         server.main(["--threads", "1"])
     signal.signal(signal.SIGINT, before)
-    assert happened == ["share", "start"]
+    assert happened == ["nice 5, answers True", "share", "start"]
 
 
 def test_says_first_what_it_computes_on(fresh):

@@ -38,6 +38,17 @@ def test_a_shared_session_keeps_its_priority():
     assert not group.endswith("nice 7")
 
 
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="this system has no scheduling policies")
+@pytest.mark.parametrize(("answers", "policy"), [("False", "SCHED_BATCH"), ("True", "SCHED_OTHER")])
+def test_only_what_answers_interrupts_other_programs(answers: str, policy: str):
+    show = (
+        "import os; from core.utils.process_priority import lower_priority;"
+        f"lower_priority(3, answers={answers}); print(os.sched_getscheduler(0) == os.{policy}, os.nice(0))"
+    )
+    result = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["True", str(min(os.nice(0) + 3, 19))]
+
+
 def test_zero_changes_nothing():
     before = os.nice(0)
     from core.utils.process_priority import lower_priority
