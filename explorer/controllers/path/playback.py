@@ -44,8 +44,7 @@ LONGEST_TICK_S = 0.25
 @dataclass
 class _Frames:
     """Frames of one pass along ``path``: parameters s (K,) in latent arc length, latents z (K, d), images and badges as
-    they arrive. ``outdated``: weights have changed since they were asked for. ``nearest`` are the samples nearest to
-    each frame where no decoder draws it."""
+    they arrive. ``nearest`` are the samples nearest to each frame where no decoder draws it."""
 
     path: LatentPath
     speed: Speed
@@ -54,7 +53,6 @@ class _Frames:
     known: np.ndarray
     scores: list[OffManifoldScore | None]
     images: np.ndarray | None = None
-    outdated: bool = False
     nearest: NearestFound | None = None
 
 
@@ -74,6 +72,7 @@ class PlaybackController(Controller):
         self._frames: _Frames | None = None
         self._table: ImageLength | None = None
         self._decode_at: float | None = None
+        self._outdated = False  # the weights have changed since the frames were first asked for
         self._last_tick = monotonic()
         self._shown_frame: tuple[int, int] | None = None
         self._export: PendingRequest | None = None
@@ -205,6 +204,7 @@ class PlaybackController(Controller):
         table = self._image_table
         s = table.to_latent(even) if table is not None else even
         speed = Speed.LATENT if table is None else Speed.IMAGE
+        self._outdated = self._outdated and table is not None  # which is of the weights before
         self._frames = frames = _Frames(path, speed, s, path.at(s), np.zeros(len(s), dtype=bool), [None] * len(s))
         if missing_decoder(self._state, ""):
             request = FindNearest(z=frames.z, count=SHOWN, channel="path")
@@ -233,9 +233,12 @@ class PlaybackController(Controller):
         return frames if frames is not None and frames.path is self._path and frames.known.all() else None
 
     def _on_weights(self) -> None:
+        self._outdated = True  # what is under way is finished first, or a long path never would be
+        if self._request is None or self._request.done:
+            self._decode_anew()
+
+    def _decode_anew(self) -> None:
         self._table = None
-        if self._frames is not None:
-            self._frames.outdated = True
         self._schedule(WEIGHTS_PAUSE_S)
 
     def _renew(self) -> None:
@@ -297,7 +300,7 @@ class PlaybackController(Controller):
 
     def _finish(self, frames: _Frames, images: np.ndarray) -> None:
         even = frames.speed is Speed.LATENT and len(frames.s) == self._state.playback.frames
-        if self._table is None and even and frames.path is self._path and not frames.outdated:
+        if self._table is None and even and frames.path is self._path:
             self._table = image_length_table(images, frames.s)
             if self._state.playback.speed is Speed.IMAGE:
                 self._schedule(0.0)
@@ -308,6 +311,8 @@ class PlaybackController(Controller):
             self._view.set_info(
                 f"latent length {path.length:.3g}{off} · image length {table.length:.3g} (over {table.count} frames)"
             )
+        if self._outdated and self._decode_at is None:
+            self._decode_anew()
 
     # each tick
 

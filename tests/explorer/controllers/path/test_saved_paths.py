@@ -178,6 +178,22 @@ def test_frames_of_another_number_or_of_old_weights_do_not_decide_where_they_are
     np.testing.assert_array_equal(made.playback.latents, alone)
 
 
+def test_a_path_whose_weights_change_faster_than_it_is_decoded_is_finished_each_time(made):
+    draw(made, some_path(made), speed=Speed.IMAGE)
+    made.playback.tick()
+    for passes in (1, 2):  # evenly in latent length, then in the image length that was measured
+        made.engine.deliver(WeightsChanged(step=passes))
+        made.playback.tick()
+        assert len(made.engine.of(DecodePath)) == passes  # it does not begin again
+        made.engine.answer()
+        assert made.playback.decoded is not None
+        assert (made.playback.latents is not None) == (passes == 2)  # only then it can be saved
+        made.playback.tick()
+    decode(made)
+    assert len(made.engine.of(DecodePath)) == 4  # once more, both, of the last weights
+    assert made.playback.decoded is not None
+
+
 def test_opening_a_path_is_one_step_that_can_be_undone(made, qtbot):
     first, second = some_path(made, 3), some_path(made, 5)
     draw(made, first)
