@@ -31,6 +31,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.paths.recipe import PATH_KINDS
+from core.paths.saved_paths import saved_names
 from explorer.tour import input_events, scenario_cloud, scenario_runs
 from explorer.tour.input_events import CannotReach
 from explorer.tour.runner import Stage, StageFailed, Until, wait
@@ -374,7 +375,11 @@ def save_path(walker: Walker) -> Stage:
         raise CannotReach("the dialog has been closed")
     yield from input_events.take_keyboard(dialog)
     input_events.type_into(input_events.child(dialog, "dialog.name.field", QLineEdit), "walk")
-    yield walker.until(lambda: explorer.saved_paths.current == "walk", "the path is saved")
+    run = explorer.open_run.run
+    if run is None:
+        raise CannotReach("the run has been closed")
+    # Not that it is the one on show: while the model learns, that is traced again.
+    yield walker.until(lambda: "walk" in saved_names(run.path), "the path is saved")
     explorer.saved_paths.open("walk")
     yield 0.1
     explorer.saved_paths.delete("walk")
