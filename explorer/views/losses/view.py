@@ -153,7 +153,7 @@ class LossesView(Panel):
     def _on_smoothing(self, value: int) -> None:
         self.settings.smoothing = _from_slider(value)
         self._weight.setText(f"{self.settings.smoothing:.3f}")
-        self._apply()
+        self._dirty, self._rests_until = True, 0.0  # a drag brings more values than pictures
 
     def _on_axis(self, place: int) -> None:
         self.settings.axis = X_AXES[place]

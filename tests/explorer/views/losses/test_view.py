@@ -265,6 +265,27 @@ def test_axis_scale_and_smoothing_are_chosen_by_hand(view):
     view.grab()
 
 
+def test_a_drag_of_the_smoothing_is_drawn_once_a_frame_however_long_the_curves(view, monkeypatch):
+    plot, before = _drawn_curve(view)
+    drawn = []
+    monkeypatch.setattr(plot, "refresh", lambda: drawn.append(LossPlot.refresh(plot)))
+    view._rests_until = math.inf  # long curves, which are drawn the less often while records come
+    smoothing = view.findChild(QSlider, "losses.smoothing")
+    for _ in range(5):
+        QTest.keyClick(smoothing, Qt.Key.Key_Right)
+    assert not drawn
+    view.redraw()
+    view.redraw()
+    assert len(drawn) == 1
+    assert plot.values_at(10)["loss"] != before
+
+
+def _drawn_curve(view: LossesView) -> tuple[LossPlot, float]:
+    view.append(_records())
+    view.redraw()
+    return view.plot, view.plot.values_at(10)["loss"]
+
+
 def test_the_epoch_axis_counts_epochs(view):
     view.append(_records(200))
     view.settings.axis = "epoch"
