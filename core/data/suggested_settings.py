@@ -59,6 +59,7 @@ def suggested_config(inspection: Inspection, config: RunConfig, chosen: Containe
             "batch_size": batch,
             "learning_rate": RATE * max(1.0, batch / BATCH),
             "input_noise": INPUT_NOISE if data.image_size <= TINY else 0.0,
+            "translation": 0,  # tried for the curves alone
         },
     }
     sections = {

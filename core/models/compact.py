@@ -9,17 +9,22 @@ drawn at the size they had and enlarged in the same way (core.data.source_resolu
 Any image size from 32 to 512 works. The network's own canvas is the image size rounded up to a multiple of
 4 x 2^stages; the image sits in its middle, zeros around it, and what the decoder draws beyond the image is cropped.
 A native size has the stages of the image size, and fewer cells.
+
+In training the decoder may be asked to draw an image elsewhere on its canvas, by some pixels that it is told; the
+window that is taken is moved as much, so that what comes out is the image where it was. So the layers meet strokes at
+every place between their cells, and not only where the samples have them, and draw better what they have never seen.
 """
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.models.layers import PreciseLinear, crop_centre, enlarged, enlarged_logits
+from core.models.layers import PreciseLinear, crop_centre, crop_moved, enlarged, enlarged_logits
 
 BLOCK = 4  # pixels that one cell of the decoder's last map becomes, on each axis
 COARSE_PATCH = 8  # pixels, on each axis, that one cell of the encoder's first map sees
@@ -29,6 +34,7 @@ GROUPS = 8
 SMALLEST_GRID = 4  # the coarsest feature map has 4 to 8 cells a side
 CHANNELS = (32, 64, 96, 128)  # of the feature maps, finest first; coarser ones have the last number
 HIDDEN = 256
+PLACES_SEED = 1  # of the fixed directions by which the hidden layer is told where to draw
 
 
 def canvas(image_size: int) -> tuple[int, int, int]:
@@ -89,7 +95,8 @@ class CompactEncoder(nn.Module):
 class CompactDecoder(nn.Module):
     """Latents (N, d) to logits (N, C, S, S), drawn at the ``native`` (height, width), at most S, and enlarged.
 
-    With ``global_colour`` a colour that is linear in the hidden layer is added to all pixels.
+    With ``global_colour`` a colour that is linear in the hidden layer is added to all pixels. ``margins`` are the
+    pixels (down, right) of the native size by which the drawing may be moved on its canvas, in either direction.
     """
 
     def __init__(
@@ -99,6 +106,9 @@ class CompactDecoder(nn.Module):
         self.image_size, self.native = image_size, native
         stages, _, _ = canvas(image_size)
         self.grid = tuple(-(-side // (BLOCK * 2**stages)) for side in native)
+        self.margins = tuple(
+            (BLOCK * 2**stages * cells - side) // 2 for cells, side in zip(self.grid, native, strict=True)
+        )
         widths = _widths(stages)[::-1]
         self.width = widths[0]
         self.lift = PreciseLinear(latent_dim, HIDDEN)
@@ -111,22 +121,31 @@ class CompactDecoder(nn.Module):
         layers += [nn.Conv2d(last, channels * BLOCK**2, 3, padding=1), nn.PixelShuffle(BLOCK)]
         self.layers = nn.Sequential(*layers)
         self.colour = nn.Linear(HIDDEN, channels) if global_colour else None
+        # Not learned, so that whether an image was ever moved changes neither the network nor its files.
+        directions = torch.rand(2, HIDDEN, generator=torch.Generator().manual_seed(PLACES_SEED))
+        self.register_buffer("directions", (2.0 * directions - 1.0) / math.sqrt(3.0), persistent=False)
 
     @property
     def enlarges(self) -> bool:
         """Whether images are drawn smaller than they are given."""
         return self.native != (self.image_size, self.image_size)
 
-    def drawn(self, z: Tensor) -> Tensor:
-        """Latents (N, d) to logits (N, C, height, width) of the ``native`` size."""
-        hidden = F.silu(self.lift(z)).to(self.seed.weight.dtype)
+    def drawn(self, z: Tensor, moved: Tensor | None = None) -> Tensor:
+        """Latents (N, d) to logits (N, C, height, width) of the ``native`` size, each drawn at a place ``moved`` int64
+        (N, 2) pixels (down, right), within ``margins``, and taken from there."""
+        lifted = self.lift(z)
+        if moved is not None:
+            with torch.autocast(z.device.type, enabled=False):
+                lifted = lifted + moved.float() @ self.directions
+        hidden = F.silu(lifted).to(self.seed.weight.dtype)
         grid = F.silu(self.seed(hidden)).view(-1, *self.grid, self.width)
         grid = grid.permute(0, 3, 1, 2)  # (N, C, H, W), channels last in memory
-        drawn = crop_centre(self.layers(grid), self.native)
+        whole = self.layers(grid)
+        drawn = crop_centre(whole, self.native) if moved is None else crop_moved(whole, self.native, moved)
         return drawn if self.colour is None else drawn + self.colour(hidden)[:, :, None, None]
 
-    def forward(self, z: Tensor) -> Tensor:
-        drawn = self.drawn(z)
+    def forward(self, z: Tensor, moved: Tensor | None = None) -> Tensor:
+        drawn = self.drawn(z, moved)
         return enlarged_logits(drawn, self.image_size) if self.enlarges else drawn
 
     def brightness(self, z: Tensor) -> Tensor:

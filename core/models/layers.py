@@ -40,6 +40,17 @@ def crop_centre(images: Tensor, size: tuple[int, int]) -> Tensor:
     return images[:, :, top : top + size[0], left : left + size[1]]
 
 
+def crop_moved(images: Tensor, size: tuple[int, int], moved: Tensor) -> Tensor:
+    """The windows (N, C, *size) of ``images`` (N, C, H, W) that lie ``moved`` int64 (N, 2) pixels down and right of the
+    central one. No value of ``moved`` is looked at, so a CUDA graph can repeat it."""
+    count, channels, height, width = images.shape
+    top, left = (height - size[0]) // 2, (width - size[1]) // 2
+    rows = moved[:, :1] + torch.arange(top, top + size[0], device=images.device)
+    columns = moved[:, 1:] + torch.arange(left, left + size[1], device=images.device)
+    taken = images.gather(2, rows[:, None, :, None].expand(count, channels, size[0], width))
+    return taken.gather(3, columns[:, None, None, :].expand(count, channels, *size))
+
+
 def enlarged(levels: Tensor, size: int) -> Tensor:
     """Images (N, C, h, w) enlarged bilinearly to (N, C, size, size)."""
     return F.interpolate(levels, size=(size, size), mode="bilinear", align_corners=False)

@@ -56,17 +56,25 @@ class VAE(nn.Module):
         mu, log_variance = heads.chunk(2, dim=1)
         return mu, log_variance.clamp(*LOG_VARIANCE_RANGE)
 
-    def decode_logits(self, z: Tensor) -> Tensor:
-        """Latents (N, d) to logits (N, C, S, S); the image is their sigmoid."""
+    @property
+    def margins(self) -> tuple[int, int]:
+        """Pixels (down, right) by which the decoder may draw an image elsewhere on its canvas; 0 where it cannot."""
+        return self.decoder.margins if isinstance(self.decoder, CompactDecoder) else (0, 0)
+
+    def decode_logits(self, z: Tensor, moved: Tensor | None = None) -> Tensor:
+        """Latents (N, d) to logits (N, C, S, S), whose sigmoid is the image. ``moved``: as of ``CompactDecoder``."""
         if z.ndim != 2 or z.shape[1] != self.latent_dim:
             raise ValueError(f"z has shape {tuple(z.shape)}; this model wants (N, {self.latent_dim}).")
-        return self.decoder(z)
+        return self.decoder(z) if moved is None else self.decoder(z, moved)
 
-    def forward(self, images: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """(logits, mu, log_variance) of z = mu + sigma * ``noise``; without noise (N, d) z is mu."""
+    def forward(
+        self, images: Tensor, noise: Tensor | None = None, moved: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """(logits, mu, log_variance) of z = mu + sigma * ``noise``; without noise (N, d) z is mu. The decoder draws
+        each image ``moved`` int64 (N, 2) pixels from its place (``CompactDecoder.drawn``)."""
         mu, log_variance = self.encode(images)
         z = mu if noise is None else mu + torch.exp(0.5 * log_variance) * noise
-        return self.decode_logits(z), mu, log_variance
+        return self.decode_logits(z, moved), mu, log_variance
 
 
 def build_model(config: RunConfig) -> VAE:

@@ -34,12 +34,14 @@ _ALLOCATORS = ("can't allocate memory", "not enough memory", "std::bad_alloc", "
 @dataclass(frozen=True)
 class Part:
     """Some images of a batch on the training's device: ``images`` (n, C, H, W), ``seen`` by the encoder (with noise, if
-    any), the ``noise`` (n, d) of their latents, and their ``weights`` (n,)."""
+    any), the ``noise`` (n, d) of their latents, their ``weights`` (n,), and how far each is ``moved`` (n, 2) where it
+    is drawn, if any is."""
 
     images: Tensor
     seen: Tensor
     noise: Tensor
     weights: Tensor
+    moved: Tensor | None = None
 
 
 def has_batch_normalisation(model: nn.Module) -> bool:
@@ -116,7 +118,7 @@ def backward(
         with fabric.autocast():
             # Only several processes need what Fabric wraps the network in, which would round the noise to bfloat16.
             network = model if fabric.world_size > 1 else model.module
-            logits, mu, log_variance = network(part.seen, part.noise)
+            logits, mu, log_variance = network(part.seen, part.noise, part.moved)
         own = 0.0 if together else gamma
         losses = vae_loss(logits, part.images, mu, log_variance, part.weights, loss, beta, own)
         fraction = (place.stop - place.start) / count

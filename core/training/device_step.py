@@ -119,6 +119,9 @@ class DeviceSteps:
         noise = step_noise(seed, state.step, self._fabric.global_rank, (len(mine), state.config.model.latent_dim))
         self._send(torch.from_numpy(mine), batch.indices)
         self._send(noise, batch.noise)
+        places = state.places(self._fabric.global_rank, len(mine))
+        if places is not None and batch.moved is not None:
+            self._send(places, batch.moved)
         self._send(torch.tensor([rate, beta, gamma]), self._settings)
         if self.resident is None:
             self._send(torch.from_numpy(read_images(self._dataset.images, mine)), batch.pixels)
@@ -144,7 +147,7 @@ class DeviceSteps:
             seen = images + config.training.input_noise * drawn
         state.optimizer.zero_grad(set_to_none=True)
         with self._fabric.autocast():
-            logits, mu, log_variance = state.model(seen, batch.noise)
+            logits, mu, log_variance = state.model(seen, batch.noise, batch.moved)
         _, beta, gamma = self._settings.unbind()
         weights = self._weights.index_select(0, batch.indices)
         losses = vae_loss(logits, images, mu, log_variance, weights, config.loss, beta, gamma)
@@ -169,6 +172,8 @@ class _Batch:
         device, (_, *shape) = steps.device, steps._dataset.images.shape
         self.indices = torch.zeros(size, dtype=torch.int64, device=device)
         self.noise = torch.zeros(size, steps._state.config.model.latent_dim, device=device)
+        moves = any(steps._state.farthest)
+        self.moved = torch.zeros(size, 2, dtype=torch.int64, device=device) if moves else None
         self.pixels = torch.zeros(0 if steps.resident is not None else size, *shape, dtype=torch.uint8, device=device)
         self.result = torch.zeros(WIDTH, device=device)
         self._steps = steps

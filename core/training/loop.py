@@ -282,10 +282,11 @@ def _norm(model: torch.nn.Module, norm: Tensor | None) -> float:
 def _reader(
     dataset: Dataset, mine: np.ndarray, ahead: np.ndarray, state: TrainingState, fabric: lightning_fabric.Fabric
 ) -> Callable[[slice], Part]:
-    """What gives a part of the images ``mine`` of a rank's batch, and has those ``ahead`` read meanwhile. The noise is
-    drawn for the whole batch, so that it is the same in whatever parts."""
+    """What gives a part of the images ``mine`` of a rank's batch, and has those ``ahead`` read meanwhile. Noise and
+    places are drawn for the whole batch, so that they are the same in whatever parts."""
     config, device = state.config.training, fabric.device
     drawn = step_noise(config.seed, state.step, fabric.global_rank, (len(mine), state.config.model.latent_dim))
+    places = state.places(fabric.global_rank, len(mine))
     blur: Tensor | None = None
     if config.input_noise > 0:
         shape = len(mine), state.config.data.channels, *[state.config.data.image_size] * 2
@@ -299,7 +300,8 @@ def _reader(
         if blur is not None:
             seen = images + config.input_noise * blur[place].to(device, non_blocking=True)
         weights = torch.from_numpy(dataset.weights[mine[place]]).to(device, non_blocking=True)
-        return Part(images, seen, drawn[place].to(device, non_blocking=True), weights)
+        moved = None if places is None else places[place].to(device, non_blocking=True)
+        return Part(images, seen, drawn[place].to(device, non_blocking=True), weights, moved)
 
     return read
 

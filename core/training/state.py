@@ -18,8 +18,11 @@ from core.config import RunConfig, TrainingConfig
 from core.models.vae import VAE, build_model
 from core.training.schedule import Cycle
 
+TRANSLATED_SHARE = 0.8
+"""Of a training's epochs, in which images are drawn away from their places; in the others, at low learning rates, the
+decoder learns to draw them best where they are."""
 ADAM_BETAS = (0.9, 0.99)  # a second moment of about 100 steps suits trainings of a few thousand
-_ORDER, _NOISE, _INPUT_NOISE = 1, 2, 3  # keep the streams of one seed apart
+_ORDER, _NOISE, _INPUT_NOISE, _PLACES = 1, 2, 3, 4  # keep the streams of one seed apart
 
 
 @dataclass
@@ -72,6 +75,13 @@ def input_noise_seed(seed: int, step: int, rank: int) -> int:
     return _word(seed, _INPUT_NOISE, step, rank)
 
 
+def step_places(seed: int, step: int, rank: int, count: int, most: tuple[int, int]) -> Tensor:
+    """int64 (count, 2): how far, at most ``most`` pixels (down, right), each image of one step on one rank is drawn
+    from its place; every distance is as likely."""
+    generator = _generator(seed, _PLACES, step, rank)
+    return torch.stack([torch.randint(-side, side + 1, (count,), generator=generator) for side in most], dim=1)
+
+
 def make_optimizer(model: VAE, config: TrainingConfig) -> torch.optim.Optimizer:
     """AdamW, or Adam as published (Keras' defaults: betas 0.9, 0.999, epsilon 1e-7)."""
     # Fused: one pass over the parameters instead of a dozen; a small step is mostly such passes on a CPU.
@@ -99,6 +109,22 @@ class TrainingState:
         self.step = 0
         self.epoch = 0
         self.position = 0
+
+    @property
+    def farthest(self) -> tuple[int, int]:
+        """Pixels (down, right) by which images are moved at most while they are drawn."""
+        down, right = (min(self.config.training.translation, margin) for margin in self.model.margins)
+        return down, right
+
+    def places(self, rank: int, count: int) -> Tensor | None:
+        """int64 (count, 2): how far (down, right) the next step draws each image of a rank from its place; None where
+        no step of the training does."""
+        if not any(self.farthest):
+            return None
+        start, end = self.cycle.start, self.config.training.epochs
+        if self.epoch - start >= TRANSLATED_SHARE * (end - start):
+            return torch.zeros(count, 2, dtype=torch.int64)
+        return step_places(self.config.training.seed, self.step, rank, count, self.farthest)
 
     def state_dict(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """(tensors, JSON-ready values). Tensors are views of the live ones: copy or write them before going on.

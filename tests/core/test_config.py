@@ -121,6 +121,13 @@ def test_commands_to_a_running_training_have_the_same_ranges():
         assert f"{setting.field.name} is -1.0; it must be {setting.wanted}." in str(caught.value)
 
 
+def test_a_configuration_of_before_there_was_translation_says_that_it_had_none():
+    stored = config_to_dict(RunConfig())
+    assert config_from_dict(stored) == RunConfig()
+    del stored["training"]["translation"]
+    assert config_from_dict(stored).training.translation == 0
+
+
 @pytest.mark.parametrize("source", ["folder", "npz"])
 def test_sources_of_earlier_versions_are_read(source):
     config = config_from_dict({"data": {"source": source, "path": "cells"}})

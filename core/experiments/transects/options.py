@@ -53,6 +53,12 @@ ABLATIONS = (
         "less noise: does the blur it causes limit quality in the hole?",
         {"model.sigma": 0.03},
     ),
+    Ablation(
+        "translation-0",
+        "drawn in place",
+        "draws every image in its place: does it help the hole that strokes are drawn at all places between cells?",
+        {"training.translation": 0},
+    ),
     Ablation("beta-1e-4", "β = 1e-4", "a stronger KL term and so a smaller cloud", {"loss.beta": 1e-4}),
     Ablation("latent-2", "d = 2", "as many dimensions as factors: the surface must lie flat", {"model.latent_dim": 2}),
 )
@@ -65,7 +71,7 @@ QUICK_ABLATIONS = ("sigma-0.03", "latent-2")
 class Options(ExperimentOptions):
     """Train on images with a hole in their parameter plane, measure inside and outside it along P1, P2 and P3.
 
-    By default the model's 16 epochs of 256 × 256 pixels. Run again with the same options, it resumes where it stopped.
+    By default the model's 40 epochs of 256 × 256 pixels. Run again with the same options, it resumes where it stopped.
     """
 
     name: ClassVar[str] = "transects"

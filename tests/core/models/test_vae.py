@@ -10,6 +10,7 @@ from torch import nn
 
 from core.config import DataConfig, ModelConfig, Preset, RunConfig, TrainingConfig, preset_config
 from core.models.compact import canvas
+from core.models.layers import crop_centre, crop_moved
 from core.models.vae import build_model, forward_flops
 
 SIZES = (32, 48, 100, 225, 229, 256, 500, 512)
@@ -128,6 +129,21 @@ def test_a_global_colour_is_added_to_every_pixel_and_changes_no_other_weight():
         colour = model.decoder.colour(nn.functional.silu(model.decoder.lift(z)))
     torch.testing.assert_close(added, colour[:, :, None, None].expand_as(added), atol=1e-5, rtol=0)
     assert colour.shape == (2, 3)
+
+
+def test_an_image_that_is_drawn_elsewhere_is_taken_from_there():
+    canvas = torch.arange(2 * 9 * 12.0).view(2, 1, 9, 12)
+    taken = crop_moved(canvas, (5, 6), torch.tensor([[0, 0], [-2, 3]]))
+    assert torch.equal(taken[:1], crop_centre(canvas[:1], (5, 6)))
+    assert torch.equal(taken[1, 0], canvas[1, 0, 0:5, 6:12])
+    model = model_of(native_size="20x26").eval()
+    assert model.margins == (2, 3)
+    assert model_of().margins == (0, 0)
+    z, place = torch.randn(2, 3), torch.tensor([[2, -3], [1, 0]])
+    with torch.no_grad():
+        torch.testing.assert_close(model.decode_logits(z, torch.zeros_like(place)), model.decode_logits(z))
+        assert (model.decode_logits(z, place) - model.decode_logits(z)).abs().max() > 0.01
+    assert not any("directions" in name for name in model.state_dict())  # files stay what they were
 
 
 def test_constant_variance_is_sigma_everywhere():

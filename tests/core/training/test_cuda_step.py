@@ -30,6 +30,7 @@ from tests.core.training.test_loop import TINY, dataset_of
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 
+NATIVE = "20x26"  # leaves a margin, in which images are moved
 LOSSES = {
     "plain": LossConfig(),
     "product": LossConfig(entanglement="product", gamma=0.2, beta=0.1, kl="textbook"),
@@ -43,7 +44,7 @@ CASES = [
 
 
 def config_of(preset: str, variance: str, precision: str, loss: str, clip: float, **training: Any) -> RunConfig:
-    model = replace(TINY.model, preset=preset, variance=variance)  # type: ignore[arg-type]
+    model = replace(TINY.model, preset=preset, variance=variance, native_size=NATIVE)  # type: ignore[arg-type]
     changes = replace(TINY.training, precision=precision, clip=clip, input_noise=0.1, **training)  # type: ignore[arg-type]
     return replace(TINY, model=model, training=changes, loss=LOSSES[loss])
 

@@ -15,7 +15,8 @@ from core.models.device import DeviceError, available_devices, resolve_device, r
 from core.training import loop
 from core.training.explosion import Exploded
 from core.training.loop import EpochEnd, Step, TrainingError, load_images, make_fabric, train
-from core.training.state import TrainingState, TrainingStateError, epoch_order, input_noise, step_noise
+from core.training.schedule import Cycle
+from core.training.state import TrainingState, TrainingStateError, epoch_order, input_noise, step_noise, step_places
 
 # What torch and Fabric say about their own insides on some machines is nothing that a caller could mend.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -163,6 +164,37 @@ def test_noise_differs_between_steps_ranks_and_seeds():
     correlation = np.corrcoef(np.stack([draw.numpy().ravel() for draw in draws]))
     assert np.abs(correlation - np.eye(4)).max() < 0.35
     assert torch.equal(draws[1], step_noise(0, 1, 0, (64, 3)))
+
+
+def test_images_are_drawn_within_the_margins_at_places_that_differ_between_steps():
+    config = with_training(translation=3, epochs=1)
+    assert TrainingState(config).farthest == (0, 0)  # drawn at full size there is no margin
+    state, dataset = TrainingState(replace(config, model=replace(config.model, native_size="20x26"))), dataset_of()
+    assert state.farthest == (2, 3)
+    places = [step_places(0, step, 0, 500, state.farthest) for step in (0, 0, 1)]
+    assert torch.equal(places[0], places[1])
+    assert not torch.equal(places[0], places[2])
+    assert [sorted(set(column.tolist())) for column in places[0].T] == [[*range(-2, 3)], [*range(-3, 4)]]
+    told: list[tuple[torch.Tensor, ...]] = []
+    state.model.decoder.register_forward_pre_hook(lambda _, given: told.append(given[1:]))
+    events = train(state, dataset, make_fabric(config.training))
+    next(events)
+    assert torch.equal(told[0][0], step_places(0, 0, 0, config.training.batch_size, (2, 3)))
+    list(events)
+    assert told[-1] == ()  # validation asks for each image in its place
+
+
+def test_in_the_last_fifth_of_a_training_images_are_drawn_in_their_places():
+    state = TrainingState(with_training(translation=2, epochs=10))
+    assert state.places(0, 4) is None  # there is no margin
+    config = with_training(translation=2, epochs=10)
+    state = TrainingState(replace(config, model=replace(config.model, native_size="20x26")))
+    moves = []
+    for state.epoch in range(10):
+        moves.append(bool(state.places(0, 100).any()))
+    assert moves == [True] * 8 + [False] * 2
+    state.cycle, state.epoch = Cycle(start=6.0), 9  # epochs were added: 4 in all
+    assert state.places(0, 100).any()
 
 
 def test_the_encoder_alone_sees_noise_on_the_images():
