@@ -292,5 +292,5 @@ def test_a_command_is_quoted_for_the_shell_and_its_numbers_are_exact():
 
 def test_differences_are_those_of_the_settings():
     other = with_values(CONFIG, {"training.epochs": 9, "loss.beta": 0.5})
-    assert differences(CONFIG, other) == {"loss.beta": (3e-6, 0.5), "training.epochs": (2, 9)}
+    assert differences(CONFIG, other) == {"loss.beta": (CONFIG.loss.beta, 0.5), "training.epochs": (2, 9)}
     assert differences(CONFIG, CONFIG) == {}
