@@ -99,6 +99,8 @@ class CompactDecoder(nn.Module):
     pixels (down, right) of the native size by which the drawing may be moved on its canvas, in either direction.
     """
 
+    directions: Tensor
+
     def __init__(
         self, image_size: int, channels: int, latent_dim: int, native: tuple[int, int], global_colour: bool = False
     ) -> None:
