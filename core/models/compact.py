@@ -18,6 +18,7 @@ every place between their cells, and not only where the samples have them, and d
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from itertools import pairwise
 
 import torch
@@ -48,6 +49,14 @@ def canvas(image_size: int) -> tuple[int, int, int]:
 def _widths(stages: int) -> list[int]:
     """Channels of the stages + 1 feature maps, finest first."""
     return [CHANNELS[min(stage, len(CHANNELS) - 1)] for stage in range(stages + 1)]
+
+
+@lru_cache(maxsize=2)
+def _directions(device: torch.device) -> Tensor:
+    """By which a hidden layer is told where to draw, float32 (2, HIDDEN), a row for a pixel down and one for a pixel to
+    the right. Not learned: whether images were ever moved changes neither a network nor its files."""
+    drawn = torch.rand(2, HIDDEN, generator=torch.Generator().manual_seed(PLACES_SEED))
+    return ((2.0 * drawn - 1.0) / math.sqrt(3.0)).to(device)
 
 
 class GroupNorm(nn.GroupNorm):
@@ -99,8 +108,6 @@ class CompactDecoder(nn.Module):
     pixels (down, right) of the native size by which the drawing may be moved on its canvas, in either direction.
     """
 
-    directions: Tensor
-
     def __init__(
         self, image_size: int, channels: int, latent_dim: int, native: tuple[int, int], global_colour: bool = False
     ) -> None:
@@ -123,9 +130,6 @@ class CompactDecoder(nn.Module):
         layers += [nn.Conv2d(last, channels * BLOCK**2, 3, padding=1), nn.PixelShuffle(BLOCK)]
         self.layers = nn.Sequential(*layers)
         self.colour = nn.Linear(HIDDEN, channels) if global_colour else None
-        # Not learned, so that whether an image was ever moved changes neither the network nor its files.
-        directions = torch.rand(2, HIDDEN, generator=torch.Generator().manual_seed(PLACES_SEED))
-        self.register_buffer("directions", (2.0 * directions - 1.0) / math.sqrt(3.0), persistent=False)
 
     @property
     def enlarges(self) -> bool:
@@ -138,7 +142,7 @@ class CompactDecoder(nn.Module):
         lifted = self.lift(z)
         if moved is not None:
             with torch.autocast(z.device.type, enabled=False):
-                lifted = lifted + moved.float() @ self.directions
+                lifted = lifted + moved.float() @ _directions(z.device)
         hidden = F.silu(lifted).to(self.seed.weight.dtype)
         grid = F.silu(self.seed(hidden)).view(-1, *self.grid, self.width)
         grid = grid.permute(0, 3, 1, 2)  # (N, C, H, W), channels last in memory
