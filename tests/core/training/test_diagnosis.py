@@ -25,6 +25,7 @@ from core.training.diagnosis import Measures, findings
 from core.training.trainer import run_training
 from tests.helpers.engine_driver import make_latents_run
 
+EPOCHS = TrainingConfig.epochs
 GOOD = Measures(0.02, 0.021, 0.045, 0.046, np.array([300.0, 200.0, 100.0]))
 
 
@@ -72,10 +73,10 @@ def test_a_collapsed_space_needs_a_new_training_with_its_cause_removed(config: R
 def test_a_model_that_has_learned_too_little_goes_on():
     untrained = measured(training=0.2, validation=0.2, signal=np.array([2.0, 2.0, 2.0]))
     (found,) = findings(untrained, RunConfig(), 1)
-    assert (found.kind, found.changes, found.fresh) == ("useless", {"training.epochs": 48}, False)
+    assert (found.kind, found.changes, found.fresh) == ("useless", {"training.epochs": 3 * EPOCHS}, False)
     assert "no better than the mean image" in found.message
     (slow,) = findings(untrained, with_settings(training_learning_rate=1e-6), 1)
-    assert slow.changes == {"training.epochs": 48, "training.learning_rate": 2e-3}
+    assert slow.changes == {"training.epochs": 3 * EPOCHS, "training.learning_rate": 2e-3}
 
 
 def test_validation_unlike_training_names_the_epoch_at_which_to_stop():
@@ -83,7 +84,7 @@ def test_validation_unlike_training_names_the_epoch_at_which_to_stop():
     (early,) = findings(apart, RunConfig(), 4)
     assert (early.kind, early.changes) == ("unlike", {"training.epochs": 4})
     assert "4.0 times worse" in early.message
-    (late,) = findings(apart, RunConfig(), 16)
+    (late,) = findings(apart, RunConfig(), EPOCHS)
     assert late.changes == {}
     assert "more images" in late.remedy
 
