@@ -23,15 +23,13 @@ Send = Callable[[Reply], None]
 
 
 class EngineContext:
-    """The models that are open and what belongs to them. ``writer`` is the newest export's, also after its end;
-    ``is_followed`` tells whether a newer request of the same kind waits."""
+    """The models that are open and what belongs to them. ``writer`` is the newest export's, also after its end."""
 
     def __init__(self) -> None:
         self._model: OpenModel | None = None
         self._second: OpenModel | None = None
         self._snapshots: SnapshotCache | None = None
         self.writer: Future[None] | None = None
-        self.is_followed: Callable[[Request], bool] = lambda _request: False
         self._replaced = False  # a model by another one, since memory was last given back
 
     @property

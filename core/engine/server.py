@@ -73,7 +73,6 @@ class Engine:
         self._handlers, self.context, self._send = HANDLERS, EngineContext(), send
         self._clock = StepClock() if clock is None else clock
         self._running: list[_Running] = []  # the most urgent first
-        self.context.is_followed = self._is_followed
 
     def accept(self, request: Request) -> None:
         """Take a request: it replaces the unfinished ones that it supersedes."""
@@ -133,9 +132,6 @@ class Engine:
         return not running.begun and any(
             other.begun and supersedes(running.request, other.request) for other in self._running
         )
-
-    def _is_followed(self, request: Request) -> bool:
-        return any(not other.begun and supersedes(other.request, request) for other in self._running)
 
     def poll_weights(self) -> None:
         """Take over newer weights if a run has written some."""

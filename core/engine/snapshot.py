@@ -10,11 +10,10 @@ surrogate of it needs some 1,760 decoded images, which are seconds of work, made
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from functools import cached_property
-from time import monotonic, perf_counter
+from time import perf_counter
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -319,7 +318,6 @@ class SnapshotCache:
         self._weights_at = -SETTLED_S
         self._wanted: DecoderMap | None = None
         self._cached: dict[object, Future[Any]] = {}
-        self.scored_at = -math.inf  # of the monotonic clock: when a place's score was last asked for
 
     def set_inference(self, inference: Inference) -> None:
         """The run wrote other weights, now in use."""
@@ -413,7 +411,6 @@ class SnapshotCache:
         """The scores of places z (n, d), as far as is known by now."""
         if self._run is not None and self._newest().done():
             self._off_manifold = None if failed(self._newest()) else self._newest().result().off_manifold
-        self.scored_at = monotonic()
         return UNKNOWN if self._off_manifold is None else self._off_manifold.at(z)
 
     def off_manifold_scores_when_known(self, z: np.ndarray) -> Generator[bool, None, OffManifoldScores]:

@@ -376,7 +376,7 @@ class Decoded(Reply, frozen=True):
 
     ``off_manifold_score`` there, ``threshold`` the value above which a place is off the data and ``gap`` the distance
     to the nearest sample in radii of the cloud; all NaN where the run recorded no samples, or where ``doubt`` says why
-    its samples are no measure. Where the next place waits already, they may be left out: then it is not ``scored``.
+    its samples are no measure.
     """
 
     z: np.ndarray
@@ -387,7 +387,6 @@ class Decoded(Reply, frozen=True):
     threshold: float = float("nan")
     gap: float = float("nan")
     doubt: str = ""
-    scored: bool = True
 
 
 class SampleEncoded(Reply, frozen=True):

@@ -9,7 +9,6 @@ import numpy as np
 from core.engine.context import EngineContext, Job, Send, handles
 from core.engine.futures import result_of
 from core.engine.open_model import checked_latents, excess_of, reconstructed
-from core.geometry.off_manifold import UNKNOWN
 from core.models.inference import decode_each
 from core.models.thumbnails import thumbnails_of
 from core.protocol.messages import (
@@ -29,9 +28,6 @@ from core.protocol.messages import (
 
 MESSAGE_IMAGES = 4  # of a path, in one message
 MESSAGE_LOSSES = 16
-SCORE_S = 0.03
-"""While the probe is dragged, and the next place waits, the off-manifold score is computed no more often than this: it
-takes a tenth of a decode's time, and nobody reads it so fast."""
 
 
 @handles(Decode, priority=20)
@@ -42,9 +38,7 @@ def decode(request: Decode, engine: EngineContext, send: Send) -> Job:
     began, begun = monotonic(), perf_counter()
     image = next(decode_each(model, z))
     milliseconds = (perf_counter() - begun) * 1000
-    yield True
-    scored = not engine.is_followed(request) or monotonic() - engine.snapshots.scored_at > SCORE_S
-    scores = engine.snapshots.off_manifold_scores(z) if scored else UNKNOWN
+    scores = engine.snapshots.off_manifold_scores(z)
     decoded = Decoded(
         z=request.z,
         image=image,
@@ -54,9 +48,9 @@ def decode(request: Decode, engine: EngineContext, send: Send) -> Job:
         threshold=scores.threshold,
         gap=float(scores.gap[0]) if len(scores.gap) else float("nan"),
         doubt=scores.doubt,
-        scored=scored,
     )
     send(decoded)
+    yield True
 
 
 @handles(EncodeSample, priority=70)

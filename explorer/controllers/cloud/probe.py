@@ -34,7 +34,6 @@ SOON_S = 0.05
 """An answer is expected so soon after the last one."""
 QUIET_S = 0.3
 """A person's own decoder may take seconds; after so long it is said that an image is on its way."""
-NO_SCORE = OffManifoldScore(math.nan, math.nan, math.nan)
 
 
 class ProbeController(Controller):
@@ -50,7 +49,6 @@ class ProbeController(Controller):
         self._asked: np.ndarray | None = None
         self._inspected: int | None = None
         self._shown = ""  # the caption under the decoded image: another one is somebody else's image
-        self._score = NO_SCORE  # the last that the engine told
         self._tries = 0
         self._heard_at = 0.0  # when the engine answered last, or had nothing left to answer
         self._again = QTimer(image, singleShot=True)  # goes with the view
@@ -175,25 +173,20 @@ class ProbeController(Controller):
         self._heard_at = monotonic()
         sample, samples = self._state.document.sample, self._state.all_samples
         caption = "Probe" if sample is None or samples is None else color_targets.sample_name(samples, sample)
-        if reply.scored:  # else the next place follows at once, and soon one brings its score
-            self._score = self._score_of(reply)
-        self._image.set_image(reply.image, caption, reply.milliseconds, self._score)
+        score = OffManifoldScore(reply.off_manifold_score, reply.threshold, reply.gap, reply.doubt)
+        # While a training moves the samples, the engine may know older places of theirs than the one that it decoded:
+        # what it says of a sample is not known before it calls it on the data, or has been asked often.
+        moving = sample is not None and self._state.is_training
+        if moving and not score.doubt and score.verdict != "on the data" and self._tries < SCORE_TRIES:
+            score = OffManifoldScore(math.nan, math.nan, math.nan)
+        self._image.set_image(reply.image, caption, reply.milliseconds, score)
         self._shown = self._image.caption.text()
-        if self._score.verdict is not None or self._score.doubt:
+        if score.verdict is not None or score.doubt:
             self._tries = 0
-        elif self._tries < SCORE_TRIES and reply.scored:
+        elif self._tries < SCORE_TRIES:
             self._again.start(SCORE_RETRY_MS * 2**self._tries)
             self._tries += 1
         self.decoded.emit(reply)
-
-    def _score_of(self, reply: Decoded) -> OffManifoldScore:
-        """While a training moves the samples, the engine may know older places of theirs than the one that it decoded:
-        what it says of a sample is not known before it calls it on the data, or has been asked often."""
-        score = OffManifoldScore(reply.off_manifold_score, reply.threshold, reply.gap, reply.doubt)
-        moving = self._state.document.sample is not None and self._state.is_training
-        if moving and not score.doubt and score.verdict != "on the data" and self._tries < SCORE_TRIES:
-            return NO_SCORE
-        return score
 
     def _on_not_decoded(self, reason: str) -> None:
         """The image on show is of another place: it goes, and what went wrong is there instead."""

@@ -518,21 +518,8 @@ def test_the_probe_goes_before_everything_else(steps):
 
 def test_a_decode_waits_for_one_image_at_most(steps):
     steps.do(DecodePath(stamp=2, z=np.zeros((50, 3), np.float32)), slices=9)
-    steps.do(Decode(stamp=3, z=Z), slices=2)  # the image, and the answer with its score
+    steps.do(Decode(stamp=3, z=Z), slices=1)
     assert steps.answered == [2, 2, 3]
-
-
-def test_of_a_dragged_probe_each_image_is_sent_but_only_some_scores_and_the_last(steps, monkeypatch):
-    now = [100.0]
-    monkeypatch.setattr("core.engine.snapshot.monotonic", lambda: now[0])
-    monkeypatch.setattr("core.engine.handlers.images.monotonic", lambda: now[0])
-    steps.do(Decode(stamp=2, z=Z), slices=1)  # its image; then the next one comes, and it is answered
-    for stamp, later in ((3, 0.0), (4, 0.01), (5, 0.025), (6, 0.01)):
-        now[0] += later
-        steps.do(Decode(stamp=stamp, z=Z), slices=2)
-    steps.do()
-    assert steps.answered == [2, 3, 4, 5, 6]
-    assert [reply.scored for reply in steps.replies] == [True, False, True, False, True]
 
 
 def test_a_newer_path_ends_the_older_one(steps):

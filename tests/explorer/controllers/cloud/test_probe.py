@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -52,17 +51,6 @@ def test_where_the_decoder_fails_no_image_of_another_place_stays(made):
     _answer(made)
     assert made.image.has_image
     assert made.image.caption.text().startswith("Probe · decoded in")
-
-
-def test_an_image_without_a_score_keeps_the_last_one_until_the_next_brings_its_own(made):
-    numbers = {"threshold": 2.0, "gap": 0.1, "milliseconds": 1.0, "image": IMAGE}
-    answers = ((3.0, True, "3.00×"), (math.nan, False, "3.00×"), (1.0, True, "1.00×"))
-    for place, (score, scored, shown) in enumerate(answers):
-        made.control.move(np.full(3, place, np.float32))
-        asked = made.engine.of(Decode)[-1]
-        answer = Decoded(stamp=asked.stamp, z=asked.z, off_manifold_score=score, scored=scored, **numbers)
-        made.engine.deliver(answer)
-        assert shown in made.image.badge.text
 
 
 def test_a_slow_decode_is_said_to_be_on_its_way_until_its_image_is_there(made, monkeypatch: pytest.MonkeyPatch):
