@@ -233,13 +233,7 @@ class PlaybackController(Controller):
         return frames if frames is not None and frames.path is self._path and frames.known.all() else None
 
     def _on_weights(self) -> None:
-        self._outdated = True  # what is under way is finished first, or a long path never would be
-        if self._request is None or self._request.done:
-            self._decode_anew()
-
-    def _decode_anew(self) -> None:
-        self._table = None
-        self._schedule(WEIGHTS_PAUSE_S)
+        self._outdated = True
 
     def _renew(self) -> None:
         self._schedule(0.0)
@@ -311,8 +305,6 @@ class PlaybackController(Controller):
             self._view.set_info(
                 f"latent length {path.length:.3g}{off} · image length {table.length:.3g} (over {table.count} frames)"
             )
-        if self._outdated and self._decode_at is None:
-            self._decode_anew()
 
     # each tick
 
@@ -321,6 +313,10 @@ class PlaybackController(Controller):
         now = monotonic()
         # What a computer has slept through, or a window was stopped for, was not played.
         elapsed, self._last_tick = min(now - self._last_tick, LONGEST_TICK_S), now
+        # What is under way is finished before newer weights begin it again, or a long path never would be.
+        if self._outdated and self._decode_at is None and not self._awaiting:
+            self._table = None
+            self._schedule(WEIGHTS_PAUSE_S)
         if self._decode_at is not None and now >= self._decode_at:
             self._decode_at = None
             self._decode()

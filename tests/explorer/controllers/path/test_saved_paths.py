@@ -188,6 +188,7 @@ def test_a_path_whose_weights_change_faster_than_it_is_decoded_is_finished_each_
         made.engine.answer()
         assert made.playback.decoded is not None
         assert (made.playback.latents is not None) == (passes == 2)  # only then it can be saved
+        made.engine.deliver(WeightsChanged(step=10 + passes))
         made.playback.tick()
     decode(made)
     assert len(made.engine.of(DecodePath)) == 4  # once more, both, of the last weights
