@@ -283,7 +283,7 @@ class LossConfig:
 class TrainingConfig:
     """How the network is optimised, and on which devices."""
 
-    epochs: Annotated[int, Meta(ge=1, le=1_000_000), Row("Epochs")] = 40
+    epochs: Annotated[int, Meta(ge=1, le=1_000_000), Row("Epochs")] = 34
     """Passes over the training images."""
     batch_size: Annotated[int, Meta(ge=1, le=65_536), Row("Batch size")] = 16
     """Images per step on each device."""
@@ -579,6 +579,15 @@ def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
         section = dataclasses.replace(getattr(config, setting.section), **{setting.field.name: value})
         config = dataclasses.replace(config, **{setting.section: section})
     return config
+
+
+def unsettled(config: RunConfig) -> RunConfig:
+    """``config`` of a run for another training, which settles anew what that one found out for itself: the native size,
+    from its images; precision and pieces, from its computer, if a trial there has chosen the number of pieces."""
+    training = config.training
+    if training.pieces:
+        training = dataclasses.replace(training, precision="auto", pieces=0)
+    return dataclasses.replace(config, model=dataclasses.replace(config.model, native_size="auto"), training=training)
 
 
 def without_folders(config: RunConfig) -> RunConfig:

@@ -17,6 +17,8 @@ from core.config import (
     TrainingConfig,
     config_from_dict,
     config_to_dict,
+    unsettled,
+    with_values,
 )
 from core.runs.directory import Control, RunError
 
@@ -139,3 +141,15 @@ def test_sources_of_earlier_versions_are_read(source):
 def test_a_path_tells_the_source():
     assert not DataConfig(path="cells").drawn
     assert DataConfig().drawn
+
+
+def test_another_training_settles_anew_what_a_run_has_found_out_for_itself():
+    run = with_values(
+        RunConfig(), {"model.native_size": "172x229", "training.precision": "float32", "training.pieces": 2}
+    )
+    assert unsettled(run) == RunConfig()
+
+
+def test_another_training_keeps_a_precision_that_no_trial_has_chosen():
+    run = with_values(RunConfig(), {"training.precision": "float32"})
+    assert unsettled(run) == run

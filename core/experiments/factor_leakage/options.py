@@ -25,7 +25,7 @@ MAX_STARTS = 10_000
 class Options(ExperimentOptions):
     """Train on images with a hole, change a factor along curves and straight lines, measure how the other one changes.
 
-    By default the model's 40 epochs of 256 × 256 pixels. Run again with the same options, it resumes where it stopped;
+    By default the model's 34 epochs of 256 × 256 pixels. Run again with the same options, it resumes where it stopped;
     the measurements of a model are stored as well.
     """
 

@@ -71,7 +71,7 @@ QUICK_ABLATIONS = ("sigma-0.03", "latent-2")
 class Options(ExperimentOptions):
     """Train on images with a hole in their parameter plane, measure inside and outside it along P1, P2 and P3.
 
-    By default the model's 40 epochs of 256 × 256 pixels. Run again with the same options, it resumes where it stopped.
+    By default the model's 34 epochs of 256 × 256 pixels. Run again with the same options, it resumes where it stopped.
     """
 
     name: ClassVar[str] = "transects"

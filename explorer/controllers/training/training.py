@@ -17,9 +17,8 @@ from typing import Any
 import msgspec
 from PySide6.QtCore import Signal
 
-from core.config import LIVE_SETTINGS, SETTINGS, RunConfig, config_to_dict, with_values
+from core.config import LIVE_SETTINGS, SETTINGS, RunConfig, config_to_dict, unsettled, with_values
 from core.data.allowed_files import NotAllowedError, allowed_data
-from core.data.source_resolution import with_native_size
 from core.runs.commands import flags
 from core.runs.directory import RunDirectory, RunError, new_run_name
 from core.utils.text import sentence
@@ -172,7 +171,7 @@ class TrainingController(Controller):
         """Start a training with the settings of the open run, apart from ``values`` by ``section.field``."""
         run = self._open_run.run
         if run is not None:
-            config = with_values(with_native_size(run.config, "auto"), values)
+            config = with_values(unsettled(run.config), values)
             self._images.read(partial(allowed_data, run), lambda _: self.start(config), self._on_refused)
 
     def _on_refused(self, error: Exception) -> None:
@@ -286,9 +285,9 @@ class TrainingController(Controller):
         self._view.set_refusal("")
         if self._state.training != "starting":
             self._state.training = "idle"  # until the watcher tells what this run does
-        # What was found from that run's images does not bind the next training, of other images perhaps.
+        # What that run has found out does not bind the next training, of other images perhaps, on another computer.
         # What the run may not read, a training on it may not either, until a person chooses it.
-        self._view.form.set_config(with_native_size(run.config, "auto"), images=not self._open_run.unallowed)
+        self._view.form.set_config(unsettled(run.config), images=not self._open_run.unallowed)
         self._view.set_live(run.config.training.learning_rate, run.config.loss.beta, run.config.loss.gamma)
         self._show_ending()
 
