@@ -101,11 +101,15 @@ class LossData:
     @property
     def marks(self) -> list[Mark]:
         """The changed hyperparameters; of very many the newest, of which the first says so."""
-        earlier = len(self._marks) - MOST_MARKS
-        if earlier <= 0:
+        if not self.unmarked:
             return self._marks
         first, *others = self._marks[-MOST_MARKS:]
-        return [replace(first, text=f"{earlier:,} earlier changes are not marked · {first.text}"), *others]
+        return [replace(first, text=f"{self.unmarked:,} earlier changes are not marked · {first.text}"), *others]
+
+    @property
+    def unmarked(self) -> int:
+        """How many earlier changes are not among ``marks``."""
+        return max(0, len(self._marks) - MOST_MARKS)
 
     @property
     def _last_time(self) -> float:

@@ -27,7 +27,7 @@ from PySide6.QtGui import QBrush, QColor, QKeyEvent, QMouseEvent, QPen
 
 from core.protocol.figures import LossCurve, LossesFigure
 from core.utils.text import duration_text
-from explorer.views.losses.data import CURVES, REGULARISERS, LossData, Mark, PlotSettings, curve_color, smoothed
+from explorer.views.losses.data import CURVES, REGULARISERS, LossData, PlotSettings, curve_color, smoothed
 from explorer.widgets.painting import tint
 from explorer.widgets.theme import Themed
 
@@ -78,7 +78,7 @@ class LossPlot(Themed, PlotWidget):
         self._box.sigRangeChangedManually.connect(lambda *_: self._set_zoomed(True))
         self._curves = {name: self._make_curve(name) for name in CURVES}
         self._marks: list[InfiniteLine] = []
-        self._marked: list[Mark] = []  # what they show
+        self._unmarked = 0  # earlier changes, which they do not show
         self._marks_colour = ""
         self._best = ScatterPlotItem(size=9)
         self._best_text = TextItem()
@@ -219,21 +219,30 @@ class LossPlot(Themed, PlotWidget):
         self._best_text.setText(f"best {y:.4g}", self._theme.text)
 
     def _update_changes(self) -> None:
-        """A line for each change of hyperparameters. Those that are there stay: making one takes a millisecond."""
-        marks, colour = list(self._data.marks), self._theme.warning
-        if (colour, marks[: len(self._marks)]) != (self._marks_colour, self._marked):
-            for line in self._marks:
-                self._box.removeItem(line)
-            self._marks = []
-        text = {"position": 0.96, "color": colour, "anchors": [(0, 0.5), (0, 0.5)]}
-        places = self._data.marks_x(self._settings.axis)
-        for line, place in zip(self._marks, places, strict=False):  # the others come now
+        """A line for each change of hyperparameters. Lines serve again: to make one takes a millisecond."""
+        marks, places, colour = self._data.marks, self._data.marks_x(self._settings.axis), self._theme.warning
+        if colour != self._marks_colour:
+            self._remove_marks(0)
+        self._remove_marks(len(marks))
+        moved_on = max(0, self._data.unmarked - self._unmarked)  # those that are still marked keep their lines
+        self._marks = self._marks[moved_on:] + self._marks[:moved_on]
+        for line, mark, place in zip(self._marks, marks, places, strict=False):  # the others come now
             line.setValue(place)
-        for mark, place in zip(marks[len(self._marks) :], places[len(self._marks) :], strict=True):
+            if line.label.format != mark.text:
+                line.label.setFormat(mark.text)
+        text = {"position": 0.96, "color": colour, "anchors": [(0, 0.5), (0, 0.5)]}
+        made = len(self._marks)
+        for mark, place in zip(marks[made:], places[made:], strict=True):
             pen = QPen(QColor(colour), 0, Qt.PenStyle.DashLine)
             self._marks.append(InfiniteLine(place, 90, pen, label=mark.text, labelOpts=text))
             self._box.addItem(self._marks[-1], ignoreBounds=True)
-        self._marked, self._marks_colour = marks, colour
+        self._unmarked, self._marks_colour = self._data.unmarked, colour
+
+    def _remove_marks(self, most: int) -> None:
+        """All but ``most`` of the lines."""
+        for line in self._marks[most:]:
+            self._box.removeItem(line)
+        del self._marks[most:]
 
     def figure(self, title: str) -> LossesFigure:
         """What is drawn now, in the range that is seen, as plain data."""

@@ -379,8 +379,28 @@ def test_marks_that_are_there_are_moved_and_those_of_another_run_taken_away(view
     view.redraw()
     assert [line.value() for line in view.plot._marks] == [100, 120]
     assert view.plot._marks[0] is first
+    second = view.plot._marks[1]
     view.clear()
     view.append([*_records(), change(50, 3e-4)])
     view.redraw()
     assert [line.label.format for line in view.plot._marks] == ["β 0.0003"]
-    assert first.scene() is None
+    assert view.plot._marks[0].label.toPlainText() == "β 0.0003"
+    assert second.scene() is None
+
+
+def test_of_very_many_changes_those_that_are_still_marked_keep_their_lines(view):
+    """A long run is read in parts, and the curves may be drawn after each."""
+
+    def changes(*steps: int) -> list[dict]:
+        return [{"kind": "event", "event": "hyperparameters", "step": step, "beta": step * 1e-4} for step in steps]
+
+    view.append([*_records(), *changes(*range(MOST_MARKS))])
+    view.redraw()
+    before = list(view.plot._marks)
+    view.append(changes(MOST_MARKS, MOST_MARKS + 1, MOST_MARKS + 2))
+    view.redraw()
+    assert view.plot._marks == [*before[3:], *before[:3]]
+    assert [line.value() for line in view.plot._marks] == list(range(3, MOST_MARKS + 3))
+    texts = [line.label.format for line in view.plot._marks]
+    assert texts[0] == "3 earlier changes are not marked · β 0.0003"
+    assert texts[-1] == "β 0.0052"
