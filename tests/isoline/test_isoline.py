@@ -235,7 +235,7 @@ def test_a_path_is_traced_as_in_the_window_and_kept_with_the_run(tmp_path: Path)
     curve = run.trace("factor curve", start, end, target="a", frames=5)
     assert curve.latents.shape == (5, 3)
     np.testing.assert_array_equal(curve.images(), run.decode(curve.latents))
-    assert "ends within the data's range, at b = 0.808" in run.trace("isoline", start, target="b").note
+    assert "ends within the data's range, at b = 0.80" in run.trace("isoline", start, target="b").note
     engine = Steps(RunDirectory.open(run.path))
     engine.do(curve.path.recipe.request())
     np.testing.assert_array_equal(curve.path.control, engine.replies[-1].points)
