@@ -18,6 +18,8 @@ from explorer.tour.measurements import percentile, process_age, timed_clicks, vi
 from explorer.tour.runner import Director, Stage, StageFailed, Until
 from explorer.widgets.controls import on_screen
 
+CLEAR_OF_PATH = 24.0  # pixels
+
 
 def open_window(tour: Director) -> Stage:
     """The window with its cloud, then the first decoded image."""
@@ -303,13 +305,18 @@ def save_figure(tour: Director) -> Stage:
 
 
 def _samples_apart(tour: Director) -> tuple[int, int]:
-    """Two samples on opposite sides of the middle of the first factor, in front of the cloud and easy to hit."""
+    """Two samples on opposite sides of the middle of the first factor, in front of the cloud and easy to hit. A click
+    beside the path that is there would hold that."""
     explorer = tour.explorer
     state, places = explorer.state, explorer.cloud.screen_positions()
     a, b = state.samples.factors[:, :2].T
     depth = places[:, 2]
     inside = (places[:, 0] > 30) & (places[:, 0] < explorer.cloud.width() - 30)
     inside &= (places[:, 1] > 30) & (places[:, 1] < explorer.cloud.height() - 60)
+    curve = explorer.cloud.scene.curve
+    if curve is not None:
+        for x, y in explorer.cloud.scene.pixels(curve):
+            inside &= np.hypot(places[:, 0] - x, places[:, 1] - y) > CLEAR_OF_PATH
     chosen: list[int] = []
     for side in (a < np.quantile(a, 0.3), a > np.quantile(a, 0.7)):
         fitting = np.flatnonzero(side & inside & (abs(b - np.median(b)) < 0.2 * np.ptp(b)))
