@@ -79,7 +79,7 @@ class Walker:
         except CannotReach as reason:
             self.skipped[f"{action.__name__}: {reason}"] += 1
         except StageFailed as reason:
-            self.failures[f"{action.__name__}: {reason}"] += 1
+            self.failures[f"{action.__name__}: {reason} ({self._situation()})"] += 1
         self.seconds[action.__name__] += perf_counter() - begun  # pyright: ignore[reportArgumentType]
 
     def _with_keyboard(self, action: Action) -> Stage:
@@ -89,6 +89,22 @@ class Walker:
         yield from input_events.take_keyboard(self.window)
         self.explorer.cloud.setFocus()  # a field that has it would take the keys that choose a mode
         yield from action(self)
+
+    def _situation(self) -> str:
+        """What may say why something was waited for in vain."""
+        state, path = self.explorer.state, self.explorer.state.document.path
+        popup = QApplication.activePopupWidget()
+        windows = [popup, *dialogs(), *(window for window in QApplication.topLevelWidgets() if window.isModal())]
+        names = sorted({window.objectName() or type(window).__name__ for window in windows if window is not None})
+        parts = [
+            f"mode {state.mode}",
+            "no path" if path is None else f"path of {len(path)} points",
+            "a run is being opened" if self.explorer.open_run.opening else "",
+            "no cloud" if state.embedding is None else "",
+            "no model" if state.model is None else "",
+            f"open: {', '.join(names)}" if names else "",
+        ]
+        return "; ".join(part for part in parts if part)
 
     # what the actions need
 
@@ -302,7 +318,10 @@ def edit_path(walker: Walker) -> Stage:
     input_events.click(explorer.cloud, curve[int(walker.rng.integers(len(curve)))])
     yield 0.05
     walker.key("Delete")
-    yield walker.until(lambda: explorer.film.complete, "the frames of the edited path")
+    yield 0.05
+    # Without its one handle, a path that a model has traced is gone.
+    gone = explorer.state.document.path is None
+    yield walker.until(lambda: gone or explorer.film.complete, "the frames of the edited path")
     walker.key("1")
 
 
