@@ -318,10 +318,8 @@ def edit_path(walker: Walker) -> Stage:
     input_events.click(explorer.cloud, curve[int(walker.rng.integers(len(curve)))])
     yield 0.05
     walker.key("Delete")
-    yield 0.05
-    # Without its one handle, a path that a model has traced is gone.
-    gone = explorer.state.document.path is None
-    yield walker.until(lambda: gone or explorer.film.complete, "the frames of the edited path")
+    if explorer.state.document.path is not None:  # without its one handle, a path that a model has traced is gone
+        yield walker.until(lambda: explorer.film.complete, "the frames of the edited path")
     walker.key("1")
 
 
